@@ -1,0 +1,208 @@
+"""The report: one file that loads nothing from a network, holds every table, and escapes what people wrote."""
+
+from __future__ import annotations
+
+import base64
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from test_tables import ORBITALS, PAPERS, PROVENANCE, write_json, write_orbitals, write_results
+
+from electroscreen.record import write_text
+from electroscreen.report import run
+from electroscreen.report.figures import build_figures
+from electroscreen.report.page import build_report, tone
+from electroscreen.report.tables import build_tables, read_table
+
+SPECIES = [*ORBITALS, "TFSI", "DFOB"]
+BOXES = ["natfsi_dol_fec", "lost_box"]
+BLOCKS = {"dt", "dd", "td", "th", "tr", "p", "li", "h1", "h2", "h3", "caption"}
+VOID = {"meta", "img", "br", "link", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """Elements with their attributes, cells as text, and whether every element was closed in turn."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict]] = []
+        self.cells: list[str] = []
+        self.text = ""
+        self.open: list[str] = []
+        self.feed(html)
+        assert self.open == []
+        self.text = " ".join(self.text.split())
+        self.cells = [" ".join(cell.split()) for cell in self.cells]
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+        self.text += " " if tag in BLOCKS else ""
+        if tag in ("td", "th"):
+            self.cells.append("")
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if "style" not in self.open:
+            self.text += data
+        if self.open and ("td" in self.open or "th" in self.open):
+            self.cells[-1] += data
+
+    def all(self, tag: str) -> list[dict]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def report(results: Path) -> str:
+    build_tables(results, PAPERS, SPECIES, BOXES, results / "tables")
+    build_report(results, "quick", results / "report.html")
+    return (results / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("results") / "quick"
+    write_results(folder)
+    build_figures(folder, PAPERS, SPECIES, {box: ["Na"] for box in BOXES}, folder / "figures")
+    report(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(results) -> Page:
+    return Page((results / "report.html").read_text(encoding="utf-8"))
+
+
+def test_nothing_is_loaded_from_a_network(results, page):
+    for tag, attributes in page.elements:
+        assert tag not in ("script", "link", "iframe", "object", "embed")
+        assert not any(name.startswith("on") for name in attributes)
+        assert attributes.get("src", "data:").startswith("data:")
+        href = attributes.get("href", "")
+        assert not href.startswith("http") or (tag == "a" and href.startswith("https://doi.org/10."))
+    html = (results / "report.html").read_text(encoding="utf-8")
+    style = html[html.index("<style>") : html.index("</style>")]
+    assert "url(" not in style and "@import" not in style
+
+
+def test_figures_are_inside_with_words_for_those_who_cannot_see_them(page):
+    images = page.all("img")
+    assert len(images) == 1 + 2 * len(BOXES)
+    assert all(image["src"].startswith("data:image/svg+xml;base64,") and len(image["alt"]) > 20 for image in images)
+
+
+def test_links_lead_to_files_beside_the_page_and_to_sections(results, page):
+    local = [a["href"] for a in page.all("a") if not a["href"].startswith("http")]
+    sections = {section.get("id") for section in page.all("section")}
+    files = [href for href in local if not href.startswith("#")]
+    assert {href[1:] for href in local if href.startswith("#")} <= sections
+    assert len(files) >= 18 + 2 * 5 and all((results / href).is_file() for href in files)
+
+
+def test_the_headline_counts_every_comparison(results, page):
+    rows = read_table(results / "tables", "compared_with_papers")
+    assert "agrees 9 differs 1 order agrees 2 order differs 1 not comparable 4 not computed 31" in page.text
+    assert f"Of {len(rows)} numbers and rankings in 5 papers" in page.text
+
+
+def test_the_seven_carborane_lumos_stand_on_top_with_their_differences(page):
+    top = page.text[: page.text.index("Wang, Liang, Shen, Ma, Tie, Jin, ACS Nano 2025, 19, 38760. Self")]
+    for species in ("o-carborane", "(CH2OCO2Li)2", "CH3OCO2Li", "LiF", "LiOH", "Li2CO3", "Li2O"):
+        assert species in top
+    assert "−0.0502" in top and "+0.0009" in top
+
+
+def test_every_table_is_in_the_page(results, page):
+    for name in ("frontier_orbitals", "coordination", "diffusion", "boxes"):
+        for row in read_table(results / "tables", name).to_dict("records"):
+            assert row["verdict"] in page.cells
+    compared = read_table(results / "tables", "compared_with_papers").to_dict("records")
+    for row in compared:
+        assert any(cell.startswith(f"{row['quantity']}: {row['subject']}") for cell in page.cells)
+        assert row["verdict"] in page.cells
+    for number in ("−1.342", "4.6", "3.1", "1.152", "1.134", "3.1 (0.4 to 8.2)"):
+        assert number in page.cells
+
+
+def test_warnings_are_gathered_with_the_files_that_are_missing(page):
+    warnings = page.text[page.text.rindex("Warnings record verdict") :]
+    assert "boxes/natfsi_dol_fec/replica-1/equilibration.json ok the last 30 ps only count as equilibrated" in warnings
+    assert "species/TFSI/orbitals.json not converged" in warnings
+    assert "not computed: species/DFOB/orbitals.json is missing" in page.cells
+    assert "not computed: boxes/lost_box/composition.json is missing" in page.cells
+
+
+def test_the_run_and_the_methods_are_told_from_the_records(page):
+    assert "pyscf" in page.cells and "2.9.0" in page.cells
+    assert "Kohn-Sham orbitals of 14 species were computed at b3lypg/6-31g(d,p) cartesian" in page.text
+    assert "13 of 14 are usable" in page.text
+    assert "Box natfsi_dol_fec holds 4 Na, 4 TFSI, 117 DOL, 11 FEC (1451 atoms) at 298.2 K" in page.text
+    assert (
+        "Replica-1 equilibrated at 1.152 g/mL (95 % interval 1.149 to 1.156 g/mL) and then ran for 150 ps" in page.text
+    )
+    assert "seed 20260101" in page.text
+
+
+def test_hours_add_up(results):
+    records = run.all_records(results)
+    hours = {row["stage"]: (row["jobs"], row["usable"], row["hours"]) for row in run.stages(records)}
+    assert hours["orbitals"] == (14, 13, 7.0)  # 14 jobs of 1800 s
+    assert hours["analysis"] == (1, 1, 0.5)
+
+
+def test_several_versions_are_all_told(tmp_path):
+    write_orbitals(tmp_path, "A", -5.0, -1.0)
+    write_orbitals(tmp_path, "B", -5.0, -1.0, provenance=PROVENANCE | {"versions": {"pyscf": "2.10.0"}})
+    assert run.versions(run.all_records(tmp_path))["pyscf"] == "2.10.0, 2.9.0"
+
+
+def test_what_people_wrote_is_text(tmp_path):
+    hostile = "<script>alert(1)</script> & \"quoted\" 'x' {{ 7 * 7 }}"
+    write_results(tmp_path)
+    write_orbitals(
+        tmp_path, "LiF", -6.98, -1.3421, title=hostile, warnings=[hostile], verdict=f"not converged: {hostile}"
+    )
+    path = tmp_path / "boxes" / "natfsi_dol_fec" / "composition.json"
+    write_json(path, json.loads(path.read_text()) | {"title": hostile})
+    html = report(tmp_path)
+    assert "<script" not in html and "49" not in Page(html).text.split()
+    assert html.count("&lt;script&gt;alert(1)&lt;/script&gt; &amp; &#34;quoted&#34;") >= 4
+    assert "{{ 7 * 7 }}" in Page(html).text
+
+
+def test_a_box_takes_only_its_own_figures(tmp_path):
+    write_results(tmp_path)
+    for stem in ("rdf_lost_box_Na", "rdf_lost_box_2_Na", "msd_lost_box_2", "rdf_lost_Na"):
+        write_text(tmp_path / "figures" / f"{stem}.svg", f"<svg><!-- {stem} --></svg>")
+    sources = [image["src"].partition(",")[2] for image in Page(report(tmp_path)).all("img")]
+    assert [base64.b64decode(source).decode() for source in sources] == ["<svg><!-- rdf_lost_box_Na --></svg>"]
+
+
+def test_a_run_in_which_everything_failed_still_has_a_report(tmp_path):
+    page = Page(report(tmp_path))
+    assert page.text.count("is missing") > len(SPECIES)
+    assert "agrees" not in page.cells and "order agrees" not in page.cells
+
+
+def test_the_same_results_give_the_same_page(results):
+    before = (results / "report.html").read_bytes()
+    build_report(results, "quick", results / "report.html")
+    assert (results / "report.html").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("verdict", "expected"),
+    [
+        ("agrees", "good"),
+        ("order differs", "bad"),
+        ("not comparable: x: y", "open"),
+        ("ok", ""),
+        ("not diffusive", "open"),
+    ],
+)
+def test_tones(verdict, expected):
+    assert tone(verdict) == expected

@@ -1,0 +1,143 @@
+"""Reading of the YAML files that users write, with errors that a chemist can act on."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+NAME_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+
+
+class InputError(ValueError):
+    """Something the user wrote is wrong; the message is one line: file, field, fault, remedy."""
+
+
+class Model(BaseModel):
+    """Base of everything read from YAML: immutable, and no key goes unnoticed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+ModelType = TypeVar("ModelType", bound=Model)
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """A safe loader that refuses a key written twice instead of keeping the last one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, (str, int, float, bool)):
+                raise yaml.constructor.ConstructorError(None, None, "a key must be a word", key_node.start_mark)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key '{key}' is written twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Return the mapping in a YAML file.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, is not text, is not YAML, or holds anything but one mapping.
+    """
+    try:
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file{_similar_file(path)}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as text: {error}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: {_yaml_fault(error)}") from None
+    if not isinstance(data, dict):
+        raise InputError(f"{path}: must hold fields like 'name: value', found {_kind(data)}")
+    return data
+
+
+def read_model(path: Path, model: type[ModelType]) -> ModelType:
+    """Return the content of a YAML file checked against `model`.
+
+    Raises
+    ------
+    InputError
+        Naming the file and the first wrong field.
+    """
+    return parse_model(read_yaml(path), model, path)
+
+
+def parse_model(data: dict[str, Any], model: type[ModelType], path: Path) -> ModelType:
+    """Check a mapping that was read from `path` against `model`."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise InputError(f"{path}: {_explain(error, model)}") from None
+
+
+def check_name(name: str, path: Path) -> None:
+    """Refuse names that cannot be folder names and wildcards alike."""
+    if not NAME_PATTERN.fullmatch(name):
+        raise InputError(
+            f"{path}: file name: '{name}' must start with a letter and hold only letters, digits, '_' and '-'"
+        )
+
+
+def did_you_mean(word: str, known: list[str]) -> str:
+    """Return ", did you mean 'x'?" for the nearest known word, or the list of what is known."""
+    near = difflib.get_close_matches(word.lower(), [k.lower() for k in known], n=1, cutoff=0.6)
+    if near:
+        return next(f", did you mean '{k}'?" for k in known if k.lower() == near[0])
+    return f"; known are {', '.join(sorted(known))}" if known else ""
+
+
+def _explain(error: ValidationError, model: type[BaseModel]) -> str:
+    fault = error.errors()[0]
+    location = [str(part) for part in fault["loc"]]
+    field = ".".join(location) or "the file"
+    if fault["type"] == "extra_forbidden":
+        return f"{field}: unknown key{did_you_mean(location[-1], _fields_at(model, location[:-1]))}"
+    if fault["type"] == "missing":
+        return f"{field}: is missing"
+    message = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    shown = fault.get("input")
+    value = f" (found {shown!r})" if isinstance(shown, (str, int, float, bool)) and len(str(shown)) < 60 else ""
+    return f"{field}: {message}{value}".replace("\n", " ")
+
+
+def _fields_at(model: Any, location: list[str]) -> list[str]:
+    """Names of the fields of the model that stands at `location` inside `model`."""
+    for part in location:
+        annotation = model.model_fields[part].annotation if part in getattr(model, "model_fields", {}) else model
+        model = _first_model(annotation) or model
+    return list(getattr(model, "model_fields", {}))
+
+
+def _first_model(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for arg in get_args(annotation) if (found := _first_model(arg))), None)
+
+
+def _yaml_fault(error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None)
+    where = f"line {mark.line + 1}: " if mark else ""
+    problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+    return f"{where}not valid YAML: {problem}"
+
+
+def _kind(data: Any) -> str:
+    return {type(None): "nothing", list: "a list", str: "a single text"}.get(type(data), type(data).__name__)
+
+
+def _similar_file(path: Path) -> str:
+    stems = [p.stem for p in path.parent.glob(f"*{path.suffix}")] if path.parent.is_dir() else []
+    return did_you_mean(path.stem, stems)

@@ -1,0 +1,218 @@
+"""Papers: what others measured or computed, as data, and which result of ours each number is set beside."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from electroscreen.inputs import InputError, Model, check_name, did_you_mean, parse_model, read_yaml
+
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Text = Annotated[str, Field(min_length=1)]
+
+OrbitalKey = Literal["homo_ev", "lumo_ev", "gap_ev", "dipole_debye"]
+CoordinationKey = Literal["coordination_number", "first_peak_angstrom", "peak_height", "cutoff_angstrom"]
+DiffusionKey = Literal["d_a2_per_ns", "d_corrected_a2_per_ns"]
+
+UNITS = {
+    "homo_ev": "eV",
+    "lumo_ev": "eV",
+    "gap_ev": "eV",
+    "dipole_debye": "D",
+    "coordination_number": "1",
+    "first_peak_angstrom": "Å",
+    "peak_height": "1",
+    "cutoff_angstrom": "Å",
+    "d_a2_per_ns": "Å²/ns",
+    "d_corrected_a2_per_ns": "Å²/ns",
+}
+
+# Only these come with an interval of ours, so only these can be judged without a stated tolerance.
+WITH_INTERVAL = ("coordination_number", "d_a2_per_ns")
+
+
+class OrbitalResult(Model):
+    """A number of results/…/species/SPECIES/orbitals.json."""
+
+    species: Text
+    key: OrbitalKey
+
+
+class CoordinationResult(Model):
+    """A number of one pair in results/…/boxes/BOX/analysis.json."""
+
+    box: Text
+    center: Text
+    partner: Text
+    key: CoordinationKey = "coordination_number"
+
+
+class DiffusionResult(Model):
+    """A diffusion coefficient in results/…/boxes/BOX/analysis.json."""
+
+    box: Text
+    species: Text
+    key: DiffusionKey = "d_a2_per_ns"
+
+
+class Result(Model):
+    """What of ours a paper's value is set beside: exactly one of these."""
+
+    orbital: OrbitalResult | None = None
+    coordination: CoordinationResult | None = None
+    diffusion: DiffusionResult | None = None
+    not_computed: Text | None = Field(default=None, description="why there is nothing of ours to set beside it")
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Result:
+        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        if len(given) != 1:
+            found = f"found {' and '.join(given)}" if given else "found none"
+            raise ValueError(f"give exactly one of {', '.join(type(self).model_fields)}; {found}")
+        return self
+
+    @property
+    def key(self) -> str | None:
+        """Key of the number in our record, None where nothing is computed."""
+        target = self.orbital or self.coordination or self.diffusion
+        return target.key if target else None
+
+
+class Value(Model):
+    """One number of a paper."""
+
+    table: Text = Field(description="heading under which it is listed")
+    quantity: Text
+    subject: Text = Field(description="of which species, box or sample")
+    value: Number
+    unit: Text = Field(description="'1' for a pure number")
+    where: Text = Field(description="figure, table or section of the paper")
+    conditions: str = ""
+    kind: Literal["computed", "experiment"]
+    tolerance: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        default=None, description="largest difference, in `unit`, that still counts as agreement"
+    )
+    not_comparable: Text | None = Field(
+        default=None, description="why the two numbers may stand side by side but must not be judged"
+    )
+    note: str = ""
+    result: Result
+
+    @model_validator(mode="after")
+    def _can_be_judged(self) -> Value:
+        key = self.result.key
+        if key is None:
+            return self
+        if self.unit != UNITS[key]:
+            raise ValueError(f"unit is '{self.unit}', but our {key} is in '{UNITS[key]}'")
+        if key not in WITH_INTERVAL and self.tolerance is None and self.not_comparable is None:
+            raise ValueError(f"our {key} has no interval: give a 'tolerance', or say in 'not_comparable' why not")
+        return self
+
+
+class Order(Model):
+    """A ranking that a paper states, for species whose numbers it does not print."""
+
+    table: Text
+    quantity: Text
+    subjects: list[Annotated[list[Text], Field(min_length=1)]] = Field(
+        min_length=2, description="groups of species, lowest first; inside a group nothing is claimed"
+    )
+    key: OrbitalKey
+    where: Text
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Order:
+        members = [member for group in self.subjects for member in group]
+        twice = sorted({member for member in members if members.count(member) > 1})
+        if twice:
+            raise ValueError(f"subjects: {', '.join(twice)} stands in it twice")
+        return self
+
+
+class Given(Model):
+    """A number that is an input (recipe, crystal, sample) and so is compared with nothing."""
+
+    quantity: Text
+    subject: Text
+    value: Number
+    unit: Text
+    where: Text
+    note: str = ""
+
+
+class Paper(Model):
+    """One paper."""
+
+    name: str
+    title: Text
+    citation: Text
+    doi: str = Field(pattern=r"^10\.\d{4,9}/\S+$")
+    level_of_theory: Text = Field(description="of its computed numbers; say so where the paper does not")
+    notes: str = ""
+    values: list[Value]
+    orders: list[Order] = Field(default_factory=list)
+    givens: list[Given] = Field(default_factory=list)
+
+
+def read_paper(path: Path) -> Paper:
+    """Return the paper in a YAML file.
+
+    Raises
+    ------
+    InputError
+        One line: which file, which field, what is wrong.
+    """
+    path = Path(path)
+    check_name(path.stem, path)
+    data = read_yaml(path)
+    if "name" in data and data["name"] != path.stem:
+        raise InputError(f"{path}: name: is '{data['name']}', but the file is '{path.stem}': the two must agree")
+    return parse_model(data, Paper, path)
+
+
+def read_papers(paths: list[Path]) -> dict[Path, Paper]:
+    """Return the papers in YAML files, in the order of their names."""
+    return {Path(path): read_paper(path) for path in sorted(paths, key=lambda path: Path(path).stem)}
+
+
+def check_papers(papers: dict[Path, Paper], species_names: list[str], box_names: list[str]) -> None:
+    """Refuse papers that are set beside species or boxes which nobody defined.
+
+    Raises
+    ------
+    InputError
+        For the first unknown name: which file, which field, which name was perhaps meant.
+    """
+    known = {"species": list(species_names), "box": list(box_names)}
+    for path, paper in papers.items():
+        for field, kind, name in _references(paper):
+            if name not in known[kind]:
+                raise InputError(f"{path}: {field}: there is no {kind} '{name}'{did_you_mean(name, known[kind])}")
+
+
+def _references(paper: Paper) -> Iterator[tuple[str, str, str]]:
+    """Give field, kind ('species' or 'box') and name of everything of ours that a paper refers to."""
+    for number, value in enumerate(paper.values):
+        result, field = value.result, f"values.{number}.result"
+        if result.orbital:
+            yield f"{field}.orbital.species", "species", result.orbital.species
+        if result.diffusion:
+            yield f"{field}.diffusion.box", "box", result.diffusion.box
+            yield f"{field}.diffusion.species", "species", result.diffusion.species
+        if result.coordination:
+            yield f"{field}.coordination.box", "box", result.coordination.box
+            for end in ("center", "partner"):
+                # 'O(DOL)' is the oxygens of DOL; 'Na' alone may be an element or a species.
+                inside = re.fullmatch(r"[A-Z][a-z]?\((.+)\)", getattr(result.coordination, end))
+                if inside:
+                    yield f"{field}.coordination.{end}", "species", inside[1]
+    for number, order in enumerate(paper.orders):
+        for group in order.subjects:
+            for name in group:
+                yield f"orders.{number}.subjects", "species", name

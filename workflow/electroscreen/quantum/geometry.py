@@ -1,0 +1,179 @@
+"""Stage geometry: the lowest structure of a species at the level of theory of the settings."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from electroscreen.quantum.optimise import Optimised, Surface, optimise
+from electroscreen.quantum.scf import HARTREE_EV, SCFNotConvergedError
+from electroscreen.quantum.structures import Structure, starting_structures, xtb_hessian
+from electroscreen.recipe import digest
+from electroscreen.record import OK, provenance, read_json, whole, write_json
+from electroscreen.settings import Quantum
+from electroscreen.species import Species
+
+PACKAGES = ("pyscf", "geometric", "tblite", "rdkit", "ase", "numpy")
+
+
+@dataclass(frozen=True)
+class GeometryFiles:
+    """What the stage writes: coordinates, their record, and the density that the next SCF starts from."""
+
+    xyz: Path
+    record: Path
+    density: Path
+
+    @property
+    def restart(self) -> Path:
+        """Last point of an unfinished optimisation; no declared output, so that it outlives a kill."""
+        return self.record.with_name("geometry.restart.json")
+
+
+def find_geometry(
+    species: Species, quantum: Quantum, recipe: dict[str, Any], files: GeometryFiles, threads: int
+) -> None:
+    """Find and write the geometry of a species.
+
+    Starts (conformers, ion sites, the species file's own geometry) are relaxed with GFN2-xTB; the lowest few are
+    compared by their DFT energy; the best is optimised. A species that cannot be converged is recorded with a
+    verdict that says so, and with the last geometry there is.
+    """
+    from pyscf import lib
+
+    lib.num_threads(threads)
+    started = time.time()
+    record: dict[str, Any] = {
+        "species": species.name,
+        "formula": species.formula,
+        "charge_e": species.charge,
+        "multiplicity": species.multiplicity,
+        "level": quantum.level.label,
+        "symbols": species.symbols,
+        "warnings": [],
+    }
+    positions, density = np.zeros((0, 3)), np.zeros((0, 0))
+    try:
+        positions, density, found = _search(species, quantum, recipe, files)
+        record |= found
+    except (SCFNotConvergedError, ValueError) as failure:
+        record |= {"verdict": f"not converged: {failure}", "energy_hartree": None, "candidates": []}
+    record["provenance"] = provenance(recipe, PACKAGES, started, threads)
+    with whole(files.xyz) as partial:
+        partial.write_text(xyz_text(species, positions, record["verdict"]), encoding="utf-8")
+    with whole(files.density) as partial, partial.open("wb") as stream:
+        np.save(stream, density)
+    write_json(files.record, record)
+    files.restart.unlink(missing_ok=True)
+
+
+def xyz_text(species: Species, positions_angstrom: np.ndarray, comment: str) -> str:
+    """Return an xyz file; an empty geometry gives a file of no atoms."""
+    lines = [
+        f"{symbol:2s} {x:15.8f} {y:15.8f} {z:15.8f}"
+        for symbol, (x, y, z) in zip(species.symbols, positions_angstrom, strict=False)
+    ]
+    return "\n".join([str(len(lines)), f"{species.name}: {comment}", *lines]) + "\n"
+
+
+def read_xyz(path: Path) -> np.ndarray:
+    """Return positions (N, 3), angstrom, of an xyz file written by this stage; (0, 3) if there is no geometry."""
+    lines = Path(path).read_text(encoding="utf-8").splitlines()[2:]
+    return np.array([[float(word) for word in line.split()[1:4]] for line in lines]).reshape(-1, 3)
+
+
+def _search(
+    species: Species, quantum: Quantum, recipe: dict[str, Any], files: GeometryFiles
+) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+    surface = Surface(species, quantum, quantum.grid_while_moving)
+    resumed = _read_restart(files.restart, recipe)
+    if resumed:
+        candidates, start = resumed["candidates"], np.array(resumed["positions_angstrom"])
+    else:
+        candidates, start = _choose_start(species, quantum, surface)
+    if len(species.symbols) == 1:
+        solved = surface.solve(start)
+        return start, solved.density, _found(candidates, solved.mean_field.e_tot, solved.rung)
+
+    def after_step(step: int, energy: float, gradient: float, positions: np.ndarray) -> None:
+        message = f"{species.name}: step {step}, {energy:.6f} hartree, largest gradient {gradient:.5f} hartree/bohr"
+        print(message, file=sys.stderr, flush=True)
+        write_json(
+            files.restart,
+            {"recipe_hash": digest(recipe), "candidates": candidates, "positions_angstrom": positions},
+        )
+
+    result = optimise(surface, start, xtb_hessian(species, start), after_step)
+    return result.positions_angstrom, result.density, _optimised(candidates, result, bool(resumed))
+
+
+def _choose_start(species: Species, quantum: Quantum, surface: Surface) -> tuple[list[dict[str, Any]], np.ndarray]:
+    """Rank the lowest xTB structures by DFT; leave the winner's density on the surface as the next guess."""
+    structures = starting_structures(species, quantum.conformers, quantum.ion_sites)
+    contenders = _contenders(structures, quantum.candidates)
+    energies: dict[str, float] = {}
+    densities: dict[str, np.ndarray] = {}
+    if len(contenders) > 1:
+        for structure in contenders:
+            surface.density = None
+            solved = surface.solve(structure.positions_angstrom)
+            energies[structure.origin] = float(solved.mean_field.e_tot)
+            densities[structure.origin] = solved.density
+    best = min(contenders, key=lambda s: energies.get(s.origin, 0.0))
+    surface.density = densities.get(best.origin)
+    return [_candidate(s, structures, energies, s is best) for s in structures], best.positions_angstrom
+
+
+def _contenders(structures: list[Structure], count: int) -> list[Structure]:
+    """The lowest `count` by xTB, and the species file's geometry in any case."""
+    given = [s for s in structures if s.origin.startswith("species file")]
+    return list({s.origin: s for s in [*given, *structures[:count]]}.values())
+
+
+def _candidate(
+    structure: Structure, structures: list[Structure], energies: dict[str, float], chosen: bool
+) -> dict[str, Any]:
+    lowest_gfn2 = min((s.energy_gfn2_ev for s in structures if s.energy_gfn2_ev is not None), default=None)
+    lowest_dft = min(energies.values(), default=None)
+    gfn2, dft = structure.energy_gfn2_ev, energies.get(structure.origin)
+    return {
+        "origin": structure.origin,
+        "gfn2_relative_ev": None if gfn2 is None or lowest_gfn2 is None else gfn2 - lowest_gfn2,
+        "dft_relative_ev": None if dft is None else (dft - lowest_dft) * HARTREE_EV,
+        "chosen": chosen,
+        "positions_angstrom": structure.positions_angstrom,
+    }
+
+
+def _found(candidates: list[dict[str, Any]], energy_hartree: float, rung: str) -> dict[str, Any]:
+    return {
+        "verdict": OK,
+        "energy_hartree": energy_hartree,
+        "optimisation_steps": 0,
+        "scf_rung": rung,
+        "candidates": candidates,
+    }
+
+
+def _optimised(candidates: list[dict[str, Any]], result: Optimised, resumed: bool) -> dict[str, Any]:
+    verdict = OK if result.converged else f"not converged: geometry still moves after {result.steps} steps"
+    return _found(candidates, result.energy_hartree, result.rung) | {
+        "verdict": verdict,
+        "optimisation_steps": result.steps,
+        "largest_gradient_hartree_per_bohr": result.largest_gradient_hartree_per_bohr,
+        "resumed": resumed,
+    }
+
+
+def _read_restart(path: Path, recipe: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the last point of an interrupted run of the same recipe, None if there is none to trust."""
+    try:
+        restart = read_json(path)
+    except (OSError, ValueError):
+        return None
+    return restart if restart.get("recipe_hash") == digest(recipe) else None

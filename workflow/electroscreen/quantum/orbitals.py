@@ -1,0 +1,117 @@
+"""Stage orbitals: HOMO, LUMO, dipole and Mulliken charges at a geometry that is already there."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from electroscreen.quantum.geometry import read_xyz
+from electroscreen.quantum.optimise import Surface
+from electroscreen.quantum.scf import HARTREE_EV, SCFNotConvergedError
+from electroscreen.record import OK, provenance, read_json, write_json
+from electroscreen.settings import Quantum
+from electroscreen.species import Species
+
+NOTHING = {"homo_ev": None, "lumo_ev": None, "gap_ev": None, "dipole_debye": None, "mulliken_charges": []}
+
+
+def find_orbitals(
+    species: Species,
+    quantum: Quantum,
+    recipe: dict[str, Any],
+    geometry_record: Path,
+    output: Path,
+    threads: int,
+) -> None:
+    """Write `orbitals.json` for the geometry that stands beside `geometry_record`.
+
+    Energies are Kohn-Sham eigenvalues. A geometry or an SCF that did not converge ends in a verdict, not in a number.
+    """
+    from pyscf import lib
+
+    lib.num_threads(threads)
+    started = time.time()
+    geometry = read_json(geometry_record)
+    record: dict[str, Any] = {
+        "species": species.name,
+        "title": species.title,
+        "formula": species.formula,
+        "charge_e": species.charge,
+        "level": quantum.level.label,
+        "warnings": list(geometry["warnings"]),
+        **NOTHING,
+    }
+    positions = read_xyz(geometry_record.with_name("geometry.xyz"))
+    if geometry["verdict"] != OK and not len(positions):
+        record["verdict"] = f"not computed: geometry {geometry['verdict']}"
+    else:
+        record |= _solve(species, quantum, positions, geometry_record.with_name("density.npy"))
+        if geometry["verdict"] != OK:
+            record["verdict"] = f"geometry {geometry['verdict']}"
+    record["provenance"] = provenance(recipe, ("pyscf", "numpy"), started, threads)
+    write_json(output, record)
+
+
+def frontier_orbitals(energies_hartree: np.ndarray, occupations: np.ndarray) -> tuple[float, float]:
+    """Return HOMO and LUMO energies in eV, over both spins where there are two.
+
+    Raises
+    ------
+    ValueError
+        If there is no occupied or no empty orbital.
+    """
+    energies, occupied = np.ravel(energies_hartree), np.ravel(occupations) > 0
+    if occupied.all() or not occupied.any():
+        raise ValueError("HOMO or LUMO is not defined: no occupied or no empty orbital in this basis")
+    return float(energies[occupied].max() * HARTREE_EV), float(energies[~occupied].min() * HARTREE_EV)
+
+
+def _solve(species: Species, quantum: Quantum, positions: np.ndarray, density_file: Path) -> dict[str, Any]:
+    surface = Surface(species, quantum, quantum.grid_final)
+    surface.density = _guess(density_file)
+    try:
+        solved = surface.solve(positions)
+        homo_ev, lumo_ev = frontier_orbitals(solved.mean_field.mo_energy, solved.mean_field.mo_occ)
+    except (SCFNotConvergedError, ValueError) as failure:
+        return {"verdict": f"not converged: {failure}"}
+    return {
+        "verdict": OK,
+        "warnings": ["LUMO lies above zero: not bound, and a property of the basis set"] if lumo_ev > 0 else [],
+        "homo_ev": homo_ev,
+        "lumo_ev": lumo_ev,
+        "gap_ev": lumo_ev - homo_ev,
+        "dipole_debye": _dipole_debye(solved.mean_field),
+        "dipole_origin": "centre of nuclear charge",
+        "mulliken_charges": [
+            {"symbol": symbol, "charge_e": charge}
+            for symbol, charge in zip(species.symbols, _mulliken(solved.mean_field), strict=True)
+        ],
+        "energy_hartree": float(solved.mean_field.e_tot),
+        "scf_rung": solved.rung,
+        "basis_functions": int(solved.mean_field.mol.nao),
+    }
+
+
+def _mulliken(mean_field) -> np.ndarray:
+    _, charges = mean_field.mulliken_pop(verbose=0)
+    return np.asarray(charges)
+
+
+def _dipole_debye(mean_field) -> float:
+    """Length of the dipole moment; of an ion it depends on the origin, so that is fixed and told."""
+    molecule = mean_field.mol
+    charges = molecule.atom_charges()
+    origin = charges @ molecule.atom_coords() / charges.sum()
+    return float(np.linalg.norm(mean_field.dip_moment(unit="Debye", origin=origin, verbose=0)))
+
+
+def _guess(density_file: Path) -> np.ndarray | None:
+    """Density of the optimisation's last step; any doubt means to start afresh."""
+    try:
+        density = np.load(density_file, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    return density if density.size else None

@@ -1,0 +1,159 @@
+"""Self-consistent fields: from a level of theory to a converged density, or to a plain statement that there is none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from electroscreen.inputs import InputError
+from electroscreen.settings import Level
+
+HARTREE_EV = 27.211386245988  # CODATA 2018
+ENERGY_TOLERANCE_HARTREE = 1e-8
+
+
+@dataclass(frozen=True)
+class Converged:
+    """A converged mean field and how it was reached."""
+
+    mean_field: object
+    rung: str
+
+    @property
+    def density(self) -> np.ndarray:
+        """Density matrix, (n, n), or (2, n, n) for an open shell."""
+        return np.asarray(self.mean_field.make_rdm1())
+
+
+class SCFNotConvergedError(RuntimeError):
+    """No rung of the ladder converged; the message says which were tried."""
+
+
+def build_molecule(symbols: list[str], positions_angstrom: np.ndarray, charge: int, multiplicity: int, level: Level):
+    """Return a PySCF molecule with basis and core potentials assigned.
+
+    Raises
+    ------
+    InputError
+        If neither the basis nor the basis for heavy elements covers an element.
+    """
+    from pyscf import gto
+
+    basis, core_potentials = basis_and_core(sorted(set(symbols)), level)
+    return gto.M(
+        atom=list(zip(symbols, np.asarray(positions_angstrom).tolist(), strict=True)),
+        basis=basis,
+        ecp=core_potentials,
+        charge=charge,
+        spin=multiplicity - 1,
+        cart=level.cartesian,
+        verbose=0,
+    )
+
+
+def basis_and_core(elements: list[str], level: Level) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the basis of each element, and the core potential of those that the main basis lacks."""
+    basis, core_potentials = {}, {}
+    for element in elements:
+        if _has_basis(level.basis, element):
+            basis[element] = level.basis
+        elif _has_basis(level.heavy_basis, element):
+            basis[element] = level.heavy_basis
+            if _has_core_potential(level.heavy_basis, element):
+                core_potentials[element] = level.heavy_basis
+        else:
+            raise InputError(
+                f"settings: quantum.level: neither basis '{level.basis}' nor heavy_basis "
+                f"'{level.heavy_basis}' is known to PySCF for element {element}"
+            )
+    return basis, core_potentials
+
+
+def build_mean_field(pyscf_molecule, level: Level, grid: int, memory_mb: int):
+    """Return an unconverged Kohn-Sham (or Hartree-Fock) object: restricted for singlets, else unrestricted."""
+    from pyscf import dft, scf
+
+    open_shell = pyscf_molecule.spin != 0
+    if level.functional.lower() == "hf":
+        mean_field = scf.UHF(pyscf_molecule) if open_shell else scf.RHF(pyscf_molecule)
+    else:
+        mean_field = dft.UKS(pyscf_molecule) if open_shell else dft.RKS(pyscf_molecule)
+        mean_field.xc = _checked_functional(level.functional)
+        mean_field.grids.level = grid
+    if level.density_fitting:
+        mean_field = mean_field.density_fit()
+    mean_field.conv_tol = ENERGY_TOLERANCE_HARTREE
+    mean_field.max_memory = memory_mb
+    return mean_field
+
+
+def converge(mean_field, cycles: int, guess: np.ndarray | None = None) -> Converged:
+    """Converge a mean field by the first rung that holds: DIIS; damping and level shift; second order.
+
+    Raises
+    ------
+    SCFNotConvergedError
+        When none does.
+    """
+    mean_field.max_cycle = cycles
+    mean_field.kernel(dm0=guess)
+    if mean_field.converged:
+        return Converged(mean_field, "DIIS")
+    return _damped(mean_field, cycles) or _second_order(mean_field, cycles) or _give_up(cycles)
+
+
+def _damped(mean_field, cycles: int) -> Converged | None:
+    """Crawl near the solution with damping and a level shift, then finish without them."""
+    mean_field.damp, mean_field.level_shift = 0.5, 0.3
+    mean_field.kernel(dm0=mean_field.get_init_guess())
+    mean_field.damp, mean_field.level_shift = 0, 0
+    mean_field.max_cycle = cycles
+    mean_field.kernel(dm0=mean_field.make_rdm1())
+    return Converged(mean_field, "damping and level shift") if mean_field.converged else None
+
+
+def _second_order(mean_field, cycles: int) -> Converged | None:
+    newton = mean_field.newton()
+    newton.max_cycle = cycles
+    newton.kernel(dm0=mean_field.make_rdm1())
+    if not newton.converged:
+        return None
+    mean_field.kernel(dm0=newton.make_rdm1())
+    return Converged(mean_field, "second order") if mean_field.converged else None
+
+
+def _give_up(cycles: int) -> Converged:
+    raise SCFNotConvergedError(
+        f"SCF not converged: DIIS, damping with level shift, and second order each tried for {cycles} cycles"
+    )
+
+
+def _has_basis(name: str, element: str) -> bool:
+    from pyscf import gto
+    from pyscf.lib.exceptions import BasisNotFoundError
+
+    try:
+        return bool(gto.basis.load(name, element))
+    except (BasisNotFoundError, KeyError):
+        return False
+
+
+def _has_core_potential(name: str, element: str) -> bool:
+    from pyscf import gto
+    from pyscf.lib.exceptions import BasisNotFoundError
+
+    try:
+        return bool(gto.basis.load_ecp(name, element))
+    except (BasisNotFoundError, KeyError):
+        return False
+
+
+def _checked_functional(name: str) -> str:
+    from pyscf.dft import libxc
+
+    try:
+        libxc.parse_xc(name)
+    except (KeyError, ValueError):
+        raise InputError(f"settings: quantum.level.functional: '{name}' is not known to PySCF") from None
+    return name

@@ -1,0 +1,96 @@
+"""What a job wrote: JSON with verdict and provenance, and files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from electroscreen.recipe import digest
+
+OK = "ok"
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Give a path to write to; it becomes `path` when the block ends well, and vanishes when not."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The suffix stays last because writers (ASE, matplotlib) choose the format by it.
+    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    try:
+        yield partial
+        with partial.open("rb") as written:
+            os.fsync(written.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_json(path: Path, record: dict[str, Any]) -> None:
+    """Write a record; numpy values become plain ones, numbers that are not finite become null."""
+    with whole(path) as partial:
+        partial.write_text(json.dumps(_plain(record), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a record written by `write_json`."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write text that appears whole or not at all."""
+    with whole(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def provenance(
+    recipe: dict[str, Any], packages: tuple[str, ...], started: float, threads: int = 1, **more: Any
+) -> dict[str, Any]:
+    """Return who made a record and how.
+
+    Parameters
+    ----------
+    recipe
+        What the job was asked to do, see `electroscreen.recipe`.
+    packages
+        Distributions whose version decides the numbers.
+    started
+        `time.time()` at the start of the job.
+    """
+    return {
+        "recipe_hash": digest(recipe),
+        "versions": {name: _version(name) for name in ("electroscreen", *packages)},
+        "python": platform.python_version(),
+        "threads": threads,
+        "wall_seconds": round(time.time() - started, 1),
+        **more,
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set)):
+        return [_plain(item) for item in value]
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Path):
+        return value.as_posix()
+    return value

@@ -1,0 +1,238 @@
+"""Tables: everything that was computed, one row a fact, and the papers' numbers beside ours."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from electroscreen.papers import read_papers
+from electroscreen.report import comparison
+from electroscreen.report.formats import frame_of, readable, write_table
+from electroscreen.report.records import NOT_COMPUTED, analysis_rows, orbitals, read_record, replicas, usable
+
+# File name -> column -> heading. The columns are a contract with whoever reads the CSV files.
+HEADINGS = {
+    "frontier_orbitals": {
+        "species": "species",
+        "level": "level of theory",
+        "homo_ev": "HOMO (eV)",
+        "lumo_ev": "LUMO (eV)",
+        "gap_ev": "gap (eV)",
+        "dipole_debye": "dipole (D)",
+        "verdict": "verdict",
+    },
+    "coordination": {
+        "box": "box",
+        "center": "center",
+        "partner": "partner",
+        "first_peak_angstrom": "first peak (Å)",
+        "peak_height": "peak height",
+        "cutoff_angstrom": "cut-off (Å)",
+        "coordination_number": "coordination number",
+        "low": "95 % low",
+        "high": "95 % high",
+        "verdict": "verdict",
+    },
+    "diffusion": {
+        "box": "box",
+        "species": "species",
+        "d_a2_per_ns": "D (Å²/ns)",
+        "low": "95 % low",
+        "high": "95 % high",
+        "d_corrected_a2_per_ns": "D for an infinite box (Å²/ns)",
+        "window_start_ps": "fit from (ps)",
+        "window_end_ps": "fit to (ps)",
+        "replicas": "replicas",
+        "verdict": "verdict",
+    },
+    "boxes": {
+        "box": "box",
+        "replica": "replica",
+        "molecules": "molecules",
+        "atoms": "atoms",
+        "temperature_k": "temperature (K)",
+        "ideal_density_g_per_ml": "ideal density (g/mL)",
+        "density_g_per_ml": "density (g/mL)",
+        "density_low": "95 % low",
+        "density_high": "95 % high",
+        "verdict": "verdict",
+    },
+    "compared_with_papers": {
+        "paper": "paper",
+        "table": "table",
+        "quantity": "quantity",
+        "subject": "subject",
+        "unit": "unit",
+        "ours": "ours",
+        "low": "95 % low",
+        "high": "95 % high",
+        "paper_value": "paper's value",
+        "difference": "ours - paper's",
+        "verdict": "verdict",
+        "where": "where",
+        "note": "note",
+    },
+    "papers": {
+        "paper": "paper",
+        "title": "title",
+        "citation": "citation",
+        "doi": "doi",
+        "level_of_theory": "level of theory",
+    },
+}
+
+WORDS = {
+    *("paper", "table", "quantity", "subject", "unit", "verdict", "where", "note"),
+    *("species", "level", "box", "center", "partner", "molecules"),
+    *("title", "citation", "doi", "level_of_theory"),
+}
+
+CAPTIONS = {
+    "frontier_orbitals": "Frontier orbitals (Kohn-Sham) of each species.",
+    "coordination": "Coordination of the ions, with 95 % intervals.",
+    "diffusion": "Self-diffusion coefficients, with 95 % intervals.",
+    "boxes": "Simulated boxes: composition and density after equilibration, with 95 % intervals.",
+    "compared_with_papers": "Our numbers beside those of the papers.",
+    "papers": "The papers that our numbers are compared with.",
+}
+
+COLOURS = {
+    comparison.AGREES: "green",
+    comparison.ORDER_AGREES: "green",
+    comparison.DIFFERS: "red",
+    comparison.ORDER_DIFFERS: "red",
+}
+
+
+def build_tables(
+    results_dir: Path, paper_files: list[Path], species: list[str], boxes: list[str], output_dir: Path
+) -> None:
+    """Write every table as .csv, .md and .tex.
+
+    A stage that failed, or whose file is missing, becomes a row whose verdict says so.
+
+    Raises
+    ------
+    InputError
+        If a paper's file is wrong.
+    """
+    results_dir = Path(results_dir)
+    papers = read_papers(paper_files).values()
+    rows = {
+        "frontier_orbitals": [orbitals(results_dir, name) for name in species],
+        "coordination": _of_boxes(results_dir, boxes, "coordination"),
+        "diffusion": _of_boxes(results_dir, boxes, "diffusion"),
+        "boxes": [row for box in boxes for row in _box_rows(results_dir, box)],
+        "compared_with_papers": [row for paper in papers for row in comparison.compare_paper(results_dir, paper)],
+        "papers": [paper.model_dump() | {"paper": paper.name} for paper in papers],
+    }
+    for name, headings in HEADINGS.items():
+        write_table(frame_of(rows[name], headings), headings, Path(output_dir) / name, CAPTIONS[name])
+
+
+def read_table(folder: Path, name: str) -> pd.DataFrame:
+    """Return a table that `build_tables` wrote; text cells that are empty are empty text."""
+    words = [column for column in HEADINGS[name] if column in WORDS]
+    path = Path(folder) / f"{name}.csv"
+    # Only an empty cell is empty: pandas would also drop a species that somebody named NA or None.
+    frame = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=dict.fromkeys(words, "string"))
+    frame[words] = frame[words].fillna("")
+    return frame
+
+
+def print_comparison(csv: Path, console: Any = None) -> None:
+    """Show compared_with_papers.csv in the terminal, one block a paper.
+
+    Parameters
+    ----------
+    console
+        A `rich.console.Console`; the terminal's own where none is given.
+    """
+    from rich.console import Console
+    from rich.text import Text
+
+    console = console or Console()
+    csv = Path(csv)
+    rows = read_table(csv.parent, csv.stem).to_dict("records")
+    missing = [row for row in rows if comparison.kind_of(row["verdict"]) == NOT_COMPUTED]
+    shown = [row for row in rows if comparison.kind_of(row["verdict"]) != NOT_COMPUTED]
+    for paper, group in groupby(shown, key=lambda row: row["paper"]):
+        console.print(_block(paper, list(group)))
+    for (paper, verdict), group in groupby(missing, key=lambda row: (row["paper"], row["verdict"])):
+        subjects = [f"{row['quantity']}, {row['subject']}" for row in group]
+        what = "; ".join(subjects) if len(subjects) <= 2 else f"{len(subjects)} values"
+        console.print(Text(f"{paper}: {verdict} ({what})", style="yellow"))
+    console.print(Text(", ".join(f"{kind}: {count}" for kind, count in count_verdicts(rows).items()), style="bold"))
+
+
+def count_verdicts(rows: list[dict[str, Any]]) -> dict[str, int]:
+    """Return how many comparisons ended how, in the order of the reader's interest."""
+    found = Counter(comparison.kind_of(row["verdict"]) for row in rows)
+    order = (
+        comparison.AGREES,
+        comparison.DIFFERS,
+        comparison.ORDER_AGREES,
+        comparison.ORDER_DIFFERS,
+        comparison.NOT_COMPARABLE,
+        NOT_COMPUTED,
+    )
+    return {kind: found[kind] for kind in order if found[kind]}
+
+
+def with_interval(row: dict[str, Any]) -> str:
+    """Return our number with its interval, such as '2.8 (1.1 to 6.0)'; a bound alone as '< 6.0'."""
+    value, low, high = (readable(row[key]) for key in ("ours", "low", "high"))
+    if value and low and high:
+        return f"{value} ({low} to {high})"
+    return value or (f"< {high}" if high else "")
+
+
+def _block(paper: str, rows: list[dict[str, Any]]) -> Any:
+    from rich.table import Table
+    from rich.text import Text
+
+    # Names and notes come from users' files, so they are Text: rich reads no markup in them.
+    block = Table(title=Text(paper, style="bold"), title_justify="left", expand=True)
+    for heading, ratio in (("quantity, subject", 4), ("unit", None), ("ours", 2)):
+        block.add_column(heading, ratio=ratio, overflow="fold")
+    for heading in ("paper", "difference"):
+        block.add_column(heading, justify="right", no_wrap=True)
+    block.add_column("verdict", ratio=3, overflow="fold")
+    for row in rows:
+        colour = COLOURS.get(comparison.kind_of(row["verdict"]), "yellow")
+        block.add_row(
+            Text(f"{row['quantity']}, {row['subject']}"),
+            Text("" if row["unit"] == "1" else row["unit"]),
+            Text(with_interval(row)),
+            Text(readable(row["paper_value"])),
+            Text(signed(row["difference"])),
+            Text(row["verdict"], style=colour),
+        )
+    return block
+
+
+def signed(difference: float | None) -> str:
+    """Return a difference with its sign, so that its direction is seen."""
+    text = readable(difference, digits=3)
+    return text if text in ("", "0") or text.startswith("-") else f"+{text}"
+
+
+def _of_boxes(results_dir: Path, boxes: list[str], kind: str) -> list[dict[str, Any]]:
+    return [row | {"box": box} for box in boxes for row in analysis_rows(results_dir, box, kind)]
+
+
+def _box_rows(results_dir: Path, box: str) -> list[dict[str, Any]]:
+    """Return one row a replica; a box that could not be composed says so in the verdict."""
+    recipe = read_record(results_dir, f"boxes/{box}/composition.json")
+    shared = {key: recipe.get(key) for key in ("atoms", "temperature_k", "ideal_density_g_per_ml")}
+    shared["molecules"] = ", ".join(f"{m['count']} {m['species']}" for m in recipe.get("molecules") or [])
+    rows = []
+    for replica, record in replicas(results_dir, box):
+        verdict = record["verdict"] if usable(recipe["verdict"]) else recipe["verdict"]
+        measured = {key: record.get(key) for key in ("density_g_per_ml", "density_low", "density_high")}
+        rows.append({"box": box, "replica": replica, **shared, **measured, "verdict": verdict})
+    return rows

@@ -1,0 +1,104 @@
+"""Settings: how hard to work. One YAML file a level of effort, `config/quick.yaml` and `config/paper.yaml`."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from electroscreen.inputs import Model, check_name, read_model
+
+
+class Level(Model):
+    """A level of theory for PySCF."""
+
+    functional: str = Field(description="as PySCF names it; b3lypg is B3LYP with VWN-III, which Gaussian calls B3LYP")
+    basis: str
+    cartesian: bool = Field(description="Cartesian d functions, which Gaussian uses with the 6-31G family")
+    heavy_basis: str = Field(description="for elements that `basis` lacks, with its own effective core potential")
+    density_fitting: bool = True
+
+    @property
+    def label(self) -> str:
+        """Short name for tables, such as 'b3lypg/6-31g(d,p) cartesian'."""
+        return f"{self.functional}/{self.basis}{' cartesian' if self.cartesian else ''}"
+
+
+class Quantum(Model):
+    """Geometry optimisation and orbitals."""
+
+    level: Level
+    conformers: int = Field(ge=1, description="RDKit conformers tried with GFN2-xTB")
+    ion_sites: int = Field(ge=1, description="placements of a salt's ions tried with GFN2-xTB")
+    candidates: int = Field(ge=1, description="lowest GFN2-xTB structures whose DFT energies are compared")
+    grid_while_moving: int = Field(ge=0, le=9, description="PySCF grid level during the optimisation")
+    grid_final: int = Field(ge=0, le=9, description="PySCF grid level of the reported numbers")
+    steps_limit: int = Field(ge=1, description="optimisation steps before 'not converged'")
+    scf_limit: int = Field(default=100, ge=1, description="SCF cycles of each rung of the convergence ladder")
+    memory_mb: int = Field(default=4000, ge=500)
+
+
+class ForceField(Model):
+    """Charges and parameters of the classical model."""
+
+    resp_method: Literal["hf"] = "hf"
+    resp_basis: str = "6-31g(d)"
+    resp_conformers: int = Field(default=1, ge=1)
+    ion_charge_scale: float = Field(gt=0, le=1, description="factor on the charges of all ions")
+
+
+class Box(Model):
+    """Size of a simulated box."""
+
+    atoms: int = Field(ge=100, description="the recipe is scaled to about this many atoms")
+    packing_density_fraction: float = Field(
+        default=0.8, gt=0.1, le=1.0, description="density at packing, as a fraction of the ideal mixture's"
+    )
+
+
+class Dynamics(Model):
+    """Protocol of a molecular-dynamics run; all lengths in picoseconds."""
+
+    timestep_fs: float = Field(gt=0, le=5)
+    hydrogen_mass_amu: float = Field(default=3.0, ge=1.0, le=4.0)
+    cutoff_angstrom: float = Field(ge=8, le=16)
+    equilibrate_npt_ps: float = Field(gt=0)
+    equilibrate_nvt_ps: float = Field(ge=0)
+    production_ps: float = Field(gt=0)
+    frame_ps: float = Field(gt=0, description="time between stored frames")
+    checkpoint_ps: float = Field(gt=0)
+    replicas: int = Field(ge=1)
+    seed: int = Field(ge=0, description="replica r of a box derives its own seeds from this")
+    platform: Literal["fastest", "CPU", "CUDA", "HIP", "OpenCL", "Reference"] = "fastest"
+
+    @model_validator(mode="after")
+    def _lengths_fit(self) -> Dynamics:
+        if self.frame_ps > self.production_ps / 10:
+            raise ValueError(
+                f"frame_ps is {self.frame_ps:g}, but a production of {self.production_ps:g} ps needs at least 10 frames"
+            )
+        return self
+
+
+class Settings(Model):
+    """All of it."""
+
+    quantum: Quantum
+    forcefield: ForceField
+    box: Box
+    dynamics: Dynamics
+
+
+@lru_cache(maxsize=8)
+def read_settings(path: Path) -> Settings:
+    """Return the settings in a YAML file.
+
+    Raises
+    ------
+    InputError
+        One line: which file, which field, what is wrong.
+    """
+    check_name(Path(path).stem, Path(path))
+    return read_model(Path(path), Settings)

@@ -1,0 +1,247 @@
+"""Species: one molecule, ion or salt a file, checked before anything is computed."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from electroscreen.inputs import InputError, Model, check_name, did_you_mean, parse_model, read_yaml
+
+Role = Literal["cation", "anion", "salt", "solvent", "additive", "interphase", "polymer"]
+
+_ATOM_LINE = re.compile(r"\s*([A-Z][a-z]?)((?:\s+[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?){3})\s*")
+
+
+class StartingGeometry(Model):
+    """A geometry to start from, so that the optimisation needs a few steps only."""
+
+    level: str = Field(description="level of theory that this geometry came from")
+    xyz: str = Field(description="one line an atom: symbol x y z, in angstrom")
+
+
+class Species(Model):
+    """Whatever has electrons to compute: a molecule, an ion, or a salt as one neutral cluster."""
+
+    name: str
+    title: str = Field(description="what a chemist calls it, for tables and figures")
+    role: Role
+    charge: int = 0
+    multiplicity: int = Field(default=1, ge=1, le=11, description="2S + 1")
+    smiles: str | None = None
+    xyz: str | None = Field(default=None, description="atoms, where no SMILES can say them (cages)")
+    start: StartingGeometry | None = None
+    ions: dict[str, int] | None = Field(default=None, description="of a salt: its ions as species, with counts")
+    density_g_per_ml: float | None = Field(default=None, gt=0, lt=25, description="of the pure liquid at 25 °C")
+    sources: list[str] = Field(default_factory=list)
+    notes: str = ""
+
+    @field_validator("xyz", mode="after")
+    @classmethod
+    def _readable_atoms(cls, text: str | None) -> str | None:
+        if text is not None:
+            parse_xyz(text)
+        return text
+
+    @model_validator(mode="after")
+    def _one_structure(self) -> Species:
+        given = [key for key in ("smiles", "xyz") if getattr(self, key) is not None]
+        if len(given) == 2 or not (given or self.start):
+            raise ValueError("give its atoms as either 'smiles' or 'xyz', or as 'start' with the level it came from")
+        if self.start is not None:
+            atoms = [symbol for symbol, _ in parse_xyz(self.start.xyz)]
+            if atoms != self.symbols:
+                raise ValueError(
+                    f"start.xyz must hold the atoms in the order {' '.join(self.symbols)}, found {' '.join(atoms)}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _charge_and_spin(self) -> Species:
+        drawn = self._drawn_charge()
+        if drawn is not None and drawn != self.charge:
+            raise ValueError(f"charge is {self.charge}, but the SMILES '{self.smiles}' carries {drawn:+d}")
+        electrons = self.electrons
+        if electrons < self.multiplicity - 1:
+            raise ValueError(f"multiplicity {self.multiplicity} needs more than the {electrons} electrons there are")
+        if (electrons + self.multiplicity) % 2 == 0:
+            raise ValueError(
+                f"multiplicity {self.multiplicity} does not fit {electrons} electrons "
+                f"(charge {self.charge:+d}): it must be {'odd' if electrons % 2 == 0 else 'even'}"
+            )
+        return self
+
+    @property
+    def symbols(self) -> list[str]:
+        """Chemical symbols of all atoms, hydrogens included, in the order of the structure."""
+        if self.smiles is not None:
+            return [atom.GetSymbol() for atom in molecule(self.smiles).GetAtoms()]
+        return [symbol for symbol, _ in parse_xyz(self.xyz or self.start.xyz)]
+
+    @property
+    def electrons(self) -> int:
+        """Number of electrons, those behind effective core potentials included."""
+        return sum(_atomic_number(symbol) for symbol in self.symbols) - self.charge
+
+    @property
+    def formula(self) -> str:
+        """Hill formula without the charge."""
+        return _formula(self.symbols)
+
+    @property
+    def molar_mass_g_per_mol(self) -> float:
+        """Standard atomic weights summed."""
+        from rdkit import Chem
+
+        table = Chem.GetPeriodicTable()
+        return sum(table.GetAtomicWeight(symbol) for symbol in self.symbols)
+
+    def _drawn_charge(self) -> int | None:
+        if self.smiles is None:
+            return None
+        from rdkit import Chem
+
+        return Chem.GetFormalCharge(molecule(self.smiles))
+
+
+def read_species(path: Path) -> Species:
+    """Return the species in a YAML file.
+
+    Raises
+    ------
+    InputError
+        One line: which file, which field, what is wrong.
+    """
+    path = Path(path)
+    check_name(path.stem, path)
+    data = read_yaml(path)
+    if "name" in data and data["name"] != path.stem:
+        raise InputError(f"{path}: name: is '{data['name']}', but the file is '{path.stem}': the two must agree")
+    smiles = data.get("smiles")
+    if isinstance(smiles, str):
+        _check_smiles(smiles, path)
+    return parse_model(data, Species, path)
+
+
+def species_names(folder: Path) -> list[str]:
+    """Return the names of all species files in a folder, without opening them.
+
+    Raises
+    ------
+    InputError
+        If two names differ in nothing but case: on many file systems their results would be one folder.
+    """
+    names = sorted(path.stem for path in Path(folder).glob("*.yaml"))
+    seen: dict[str, str] = {}
+    for name in names:
+        check_name(name, Path(folder) / f"{name}.yaml")
+        twin = seen.setdefault(name.lower(), name)
+        if twin != name:
+            raise InputError(f"{Path(folder) / name}.yaml: name: '{name}' and '{twin}' differ in case only: rename one")
+    return names
+
+
+def check_all_species(folder: Path) -> dict[str, Species]:
+    """Read and check every species file, and that the ions of salts exist and add up.
+
+    Raises
+    ------
+    InputError
+        For the first fault found.
+    """
+    every = {name: read_species(Path(folder) / f"{name}.yaml") for name in species_names(folder)}
+    for name, species in every.items():
+        _check_ions(Path(folder) / f"{name}.yaml", species, every)
+    return every
+
+
+def parse_xyz(text: str) -> list[tuple[str, tuple[float, float, float]]]:
+    """Return symbols and positions (angstrom) from lines 'symbol x y z'.
+
+    Raises
+    ------
+    ValueError
+        If a line cannot be read, an element is unknown, or two atoms sit on each other (< 0.4 angstrom).
+    """
+    atoms: list[tuple[str, tuple[float, float, float]]] = []
+    for number, line in enumerate((line for line in text.splitlines() if line.strip()), start=1):
+        match = _ATOM_LINE.fullmatch(line)
+        if not match:
+            raise ValueError(f"atom line {number} must be 'symbol x y z', found '{line.strip()[:60]}'")
+        _atomic_number(match[1])
+        x, y, z = (float(word) for word in match[2].split())
+        atoms.append((match[1], (x, y, z)))
+    if not atoms:
+        raise ValueError("holds no atoms")
+    for i, (_, a) in enumerate(atoms):
+        for j, (_, b) in enumerate(atoms[:i]):
+            if sum((p - q) ** 2 for p, q in zip(a, b, strict=True)) < 0.4**2:
+                raise ValueError(f"atoms {j + 1} and {i + 1} are closer than 0.4 Å")
+    return atoms
+
+
+def _check_ions(path: Path, species: Species, every: dict[str, Species]) -> None:
+    if species.ions is None:
+        return
+    for ion, count in species.ions.items():
+        if ion not in every:
+            raise InputError(f"{path}: ions.{ion}: there is no such species{did_you_mean(ion, list(every))}")
+        if count < 1:
+            raise InputError(f"{path}: ions.{ion}: is {count}, must be 1 or more")
+    charge = sum(count * every[ion].charge for ion, count in species.ions.items())
+    if charge != species.charge:
+        raise InputError(f"{path}: ions: their charges add up to {charge:+d}, the species carries {species.charge:+d}")
+    atoms = sorted(symbol for ion, count in species.ions.items() for symbol in count * every[ion].symbols)
+    if atoms != sorted(species.symbols):
+        raise InputError(f"{path}: ions: their atoms are {_formula(atoms)}, the species is {species.formula}")
+
+
+def _check_smiles(smiles: str, path: Path) -> None:
+    try:
+        molecule(smiles)
+    except ValueError as error:
+        raise InputError(f"{path}: smiles: {error}") from None
+
+
+@lru_cache(maxsize=256)
+def molecule(smiles: str):
+    """Return the RDKit molecule of a SMILES with all hydrogens."""
+    from rdkit import Chem, rdBase
+
+    with rdBase.BlockLogs():
+        parsed = Chem.MolFromSmiles(smiles)
+    if parsed is None or parsed.GetNumAtoms() == 0:
+        raise ValueError(f"'{smiles}' is not a molecule: {_smiles_problem(smiles)}")
+    return Chem.AddHs(parsed)
+
+
+def _smiles_problem(smiles: str) -> str:
+    """Say what RDKit finds wrong: the grammar, or the valence of which atom."""
+    from rdkit import Chem, rdBase
+
+    with rdBase.BlockLogs():
+        drawn = Chem.MolFromSmiles(smiles, sanitize=False)
+        if drawn is None or drawn.GetNumAtoms() == 0:
+            return "its grammar cannot be read"
+        faults = Chem.DetectChemistryProblems(drawn)
+    return faults[0].Message() if faults else "it cannot be sanitised"
+
+
+def _atomic_number(symbol: str) -> int:
+    from rdkit import Chem, rdBase
+
+    with rdBase.BlockLogs():
+        try:
+            return Chem.GetPeriodicTable().GetAtomicNumber(symbol)
+        except RuntimeError:
+            raise ValueError(f"'{symbol}' is not an element") from None
+
+
+def _formula(symbols: list[str]) -> str:
+    counts = {symbol: symbols.count(symbol) for symbol in sorted(set(symbols))}
+    first = [s for s in ("C", "H") if s in counts and "C" in counts]
+    order = first + [s for s in counts if s not in first]
+    return "".join(f"{s}{counts[s] if counts[s] > 1 else ''}" for s in order)

@@ -16,11 +16,14 @@ NAME_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 class InputError(ValueError):
     """Something the user wrote is wrong; the message is one line: file, field, fault, remedy."""
 
+    def __init__(self, message: str):
+        super().__init__(" ".join(message.splitlines()))
+
 
 class Model(BaseModel):
     """Base of everything read from YAML: immutable, and no key goes unnoticed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, allow_inf_nan=False)
 
 
 ModelType = TypeVar("ModelType", bound=Model)
@@ -57,7 +60,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: no such file{_similar_file(path)}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as text: {error}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
         raise InputError(f"{path}: {_yaml_fault(error)}") from None
     if not isinstance(data, dict):
         raise InputError(f"{path}: must hold fields like 'name: value', found {_kind(data)}")

@@ -1,14 +1,16 @@
 """Recipes: all that decides a job's numbers, as plain data that can be compared and hashed.
 
-Snakemake reruns a job when its recipe changed, and for no other reason: a comment in a YAML file,
-a reformatted line of code or a touched file changes no recipe. Whoever changes what a stage
-computes raises its number in `PROTOCOL`.
+Snakemake reruns a job when its recipe or one of its input files changed, and for no other reason: a comment in a YAML
+file, a reformatted line of code or a touched file changes no recipe. Whoever changes what a stage computes raises its
+number in `PROTOCOL`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 PROTOCOL = {
@@ -16,13 +18,66 @@ PROTOCOL = {
     "orbitals": 1,
     "charges": 1,
     "forcefield": 1,
-    "box": 1,
+    "composition": 1,
+    "packing": 1,
     "dynamics": 1,
     "analysis": 1,
 }
 
+LIBRARY = Path(__file__).parent / "forcefield" / "library"
+
 
 def digest(recipe: dict[str, Any]) -> str:
     """Return a short hash of a recipe, the same on every machine."""
-    canonical = json.dumps(recipe, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+    return hashlib.sha256(as_text(recipe).encode()).hexdigest()[:16]
+
+
+def as_text(recipe: dict[str, Any]) -> str:
+    """Return a recipe as one line of JSON with sorted keys."""
+    return json.dumps(recipe, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def species_recipe(stage: str, species, settings) -> dict[str, Any]:
+    """Return what decides a stage of one species: its structure and the settings that the stage uses."""
+    identity = species.model_dump(include={"smiles", "xyz", "charge", "multiplicity", "start"})
+    quantum = settings.quantum
+    if stage == "geometry":
+        used = quantum.model_dump(exclude={"grid_final", "memory_mb"})
+        return _recipe(stage, species=identity, quantum=used)
+    if stage == "orbitals":
+        used = quantum.model_dump(include={"level", "grid_final", "scf_limit"})
+        return _recipe(stage, species=identity, quantum=used)
+    if stage == "charges":
+        used = settings.forcefield.model_dump(include={"resp_method", "resp_basis", "resp_conformers"})
+        return _recipe(stage, species=identity, **used)
+    if stage == "forcefield":
+        return _recipe(stage, species=identity, library=_library_digest())
+    raise KeyError(stage)
+
+
+def box_recipe(stage: str, box, every: Mapping[str, Any], settings) -> dict[str, Any]:
+    """Return what decides a stage of one box; `every` maps names to species."""
+    if stage == "composition":
+        densities = {name: every[name].density_g_per_ml for name in box.recipe}
+        written = box.model_dump(include={"temperature_k", "pressure_bar", "recipe"}, exclude_none=True)
+        scale = settings.forcefield.ion_charge_scale
+        return _recipe(stage, **written, densities=densities, box=settings.box.model_dump(), ion_charge_scale=scale)
+    if stage == "packing":
+        used = settings.dynamics.model_dump(include={"seed", "cutoff_angstrom", "hydrogen_mass_amu"})
+        return _recipe(stage, dynamics=used, ion_charge_scale=settings.forcefield.ion_charge_scale)
+    if stage == "dynamics":
+        # How often to save, where to run and how many replicas there are changes no trajectory's physics.
+        used = settings.dynamics.model_dump(exclude={"replicas", "platform", "checkpoint_ps"})
+        return _recipe(stage, dynamics=used)
+    if stage == "analysis":
+        return _recipe(stage, temperature_k=box.temperature_k, **box.analysis.model_dump())
+    raise KeyError(stage)
+
+
+def _recipe(stage: str, **content: Any) -> dict[str, Any]:
+    return {"stage": stage, "protocol": PROTOCOL[stage], **content}
+
+
+def _library_digest() -> str:
+    text = "".join(path.read_text(encoding="utf-8") for path in sorted(LIBRARY.glob("*.yaml")))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

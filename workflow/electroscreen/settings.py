@@ -79,6 +79,10 @@ class Dynamics(Model):
             raise ValueError(
                 f"frame_ps is {self.frame_ps:g}, but a production of {self.production_ps:g} ps needs at least 10 frames"
             )
+        if self.frame_ps > self.equilibrate_npt_ps / 20:
+            raise ValueError(
+                f"equilibrate_npt_ps is {self.equilibrate_npt_ps:g}, but the mean density needs 20 times frame_ps"
+            )
         return self
 
 

@@ -118,7 +118,7 @@ def read_species(path: Path) -> Species:
     path = Path(path)
     check_name(path.stem, path)
     data = read_yaml(path)
-    if "name" in data and data["name"] != path.stem:
+    if isinstance(data.get("name"), str) and data["name"] != path.stem:
         raise InputError(f"{path}: name: is '{data['name']}', but the file is '{path.stem}': the two must agree")
     smiles = data.get("smiles")
     if isinstance(smiles, str):

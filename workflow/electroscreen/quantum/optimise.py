@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import io
+import logging
 from collections.abc import Callable
-from contextlib import redirect_stdout
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,8 +104,9 @@ def optimise(
     pyscf_molecule = build_molecule(
         species.symbols, start_angstrom, species.charge, species.multiplicity, surface.quantum.level
     )
-    # geomeTRIC narrates on standard output; `after_step` says what matters.
-    with redirect_stdout(io.StringIO()):
+    # geomeTRIC narrates every step at length; `after_step` says what matters.
+    logging.disable(logging.INFO)
+    try:
         converged, final = geometric_solver.kernel(
             as_pyscf_method(pyscf_molecule, evaluate),
             maxsteps=surface.quantum.steps_limit,
@@ -114,6 +114,8 @@ def optimise(
             hess_data=_usable_guess(hessian_guess, start_angstrom).tolist(),
             frequency=False,
         )
+    finally:
+        logging.disable(logging.NOTSET)
     return Optimised(
         positions_angstrom=final.atom_coords() * BOHR,
         energy_hartree=last["energy"],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from electroscreen.papers import Paper, read_papers
 from electroscreen.report.curves import draw_msd, draw_rdf
 from electroscreen.report.levels import draw_orbital_levels
+from electroscreen.report.names import rdf_name
 from electroscreen.report.records import analysis_rows, orbitals, read_record
 
 
@@ -34,11 +34,6 @@ def build_figures(
         for center in box_centers:
             draw_rdf(center, pairs, curves, output_dir / rdf_name(box, center), reason)
         draw_msd(analysis_rows(results_dir, box, "diffusion"), curves, output_dir / f"msd_{box}", reason)
-
-
-def rdf_name(box: str, center: str) -> str:
-    """Return the file name, without suffix, of the g(r) around a center such as 'Na' or 'O(DOL)'."""
-    return f"rdf_{box}_{re.sub(r'[^A-Za-z0-9]+', '-', center).strip('-')}"
 
 
 def paper_levels(papers: list[Paper]) -> list[dict[str, Any]]:

@@ -1,0 +1,59 @@
+# From molecules/ to results/: the table of contents of the project.
+#
+#   snakemake                                   everything, with config/quick.yaml
+#   snakemake --config settings=paper           everything, with config/paper.yaml
+#   snakemake orbitals                          a part: geometries, orbitals, boxes, tables, report
+#   snakemake results/quick/species/EC/orbitals.json     one file and what it needs
+
+from snakemake.utils import min_version
+
+min_version("9.10")
+
+
+configfile: "config/defaults.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/quantum.smk"
+include: "workflow/rules/forcefield.smk"
+include: "workflow/rules/boxes.smk"
+include: "workflow/rules/dynamics.smk"
+include: "workflow/rules/analysis.smk"
+include: "workflow/rules/report.smk"
+
+
+localrules:
+    screen,
+    geometries,
+    orbitals,
+    boxes,
+
+
+rule screen:
+    """Everything: all species, all boxes, tables, figures and the report."""
+    default_target: True
+    input:
+        f"{RESULTS}/report.html",
+
+
+rule geometries:
+    """Geometries of all species."""
+    input:
+        expand(f"{RESULTS}/species/{{species}}/geometry.json", species=SPECIES),
+
+
+rule orbitals:
+    """HOMO and LUMO of all species."""
+    input:
+        expand(f"{RESULTS}/species/{{species}}/orbitals.json", species=SPECIES),
+
+
+rule boxes:
+    """Dynamics and analysis of all boxes."""
+    input:
+        expand(f"{RESULTS}/boxes/{{box}}/analysis.json", box=BOXES),
+
+
+onsuccess:
+    if not workflow.dryrun and Path(f"{RESULTS}/report.html").exists():
+        shell("electroscreen summary --settings {SETTINGS}")

@@ -1,0 +1,213 @@
+"""First coordination shells: where they end, how many partners they hold, and whether partners come and go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from electroscreen.analysis import verdicts
+from electroscreen.analysis.intervals import mean_half_width, standard_error, zero_count_bound
+from electroscreen.analysis.rdf import BIN_A, Distribution, PairCounts, distribution, per_center, shell_volumes_a3
+
+SMOOTHING_A = 0.1
+CLEAR_OF_NOISE = 3.0  # standard errors
+PEAK_STANDS_OUT_BY = 0.1  # of the peak's height, or of the bulk where that is more
+SHELL_ENDS_BELOW = 0.6  # of the bulk: Lennard-Jones argon near its triple point, whose shell nobody doubts, has 0.57
+HEIGHT_OVER_A = 0.08
+GONE_BEYOND_CUTOFF_A = 1.0
+SENSITIVITY_A = 0.1
+
+
+EMPTY_ROW: dict[str, Any] = {
+    "first_peak_angstrom": None,
+    "peak_height": None,
+    "cutoff_angstrom": None,
+    "coordination_number": None,
+    "low": None,
+    "high": None,
+    "coordination_number_at": {},
+    "centers": None,
+}
+
+
+@dataclass(frozen=True)
+class Shell:
+    """The first shell of a g(r); `cutoff_bin` is the first bin outside of it, None where no clear minimum follows."""
+
+    first_peak_a: float
+    height: float
+    cutoff_bin: int | None
+
+
+def coordination(replicas: Sequence[PairCounts], contact_a: float | None) -> dict[str, Any]:
+    """Return the coordination number of a pair of sites with its 95 % interval, and the flaws of it.
+
+    Parameters
+    ----------
+    replicas
+        Pair counts of each replica.
+    contact_a
+        Distance within which the two sites touch, see `contact_distance_a`; None where it is not known.
+
+    Returns
+    -------
+    dict
+        A row of analysis.json without the names of the sites; the list `flaws` in place of the verdict.
+
+    Notes
+    -----
+    The coordination number is the mean number of partners within the cut-off of a centre, counted directly. Its
+    interval holds for that cut-off, see `intervals.mean_half_width`; the numbers at ± 0.1 Å tell what the cut-off does.
+
+    A partner was exchanged if it once stood as near as the first peak and once more than 1 Å beyond the
+    cut-off: recrossings of the cut-off do not count. Without exchange the number is that of the starting structure,
+    however small its scatter.
+    """
+    curve = distribution(replicas)
+    shell = first_shell(curve, _noise(replicas, len(curve.r_a)))
+    row = EMPTY_ROW | {"centers": replicas[0].centers}
+    if shell is not None:
+        row |= {"first_peak_angstrom": shell.first_peak_a, "peak_height": shell.height}
+    tables = [per_center(replica) for replica in replicas]
+    if contact_a is not None and not any(table[:, :, : round(contact_a / BIN_A)].any() for table in tables):
+        bound = zero_count_bound(sum(table.shape[1] for table in tables))
+        return row | {"coordination_number": 0.0, "low": 0.0, "high": bound, "flaws": [verdicts.NO_CONTACT]}
+    if shell is None or shell.cutoff_bin is None:
+        return row | {"flaws": [verdicts.SHELL_NOT_DEFINED]}
+    row |= _number(replicas, tables, shell.cutoff_bin)
+    flaws = [verdicts.SHELL_BEYOND_CONTACT] if contact_a is not None and shell.first_peak_a > contact_a else []
+    return row | {"flaws": flaws + _flaws_of_sampling(replicas, shell)}
+
+
+def first_shell(curve: Distribution, noise: np.ndarray) -> Shell | None:
+    """Return the first shell, or None if no peak stands clear of 1 and of the noise.
+
+    Parameters
+    ----------
+    curve
+        Pair distribution.
+    noise
+        Standard error of g(r) smoothed by `smoothed`, shape (bins,).
+
+    Notes
+    -----
+    g(r) is smoothed with a Gaussian of 0.1 Å (about the thermal width of the sharpest first shells). A first peak
+    exceeds 1 by three standard errors and what follows it by three standard errors and a tenth of its height. The
+    cut-off is the first minimum below 1 from which g(r) rises clearly again (a dip above 1 splits a peak, it does
+    not end a shell). It counts only if it is at most 0.6 and clear of 1. No window of distances is assumed.
+    """
+    from scipy.signal import find_peaks
+
+    smooth = smoothed(curve.g)
+    clear = CLEAR_OF_NOISE * noise
+    stands_out = np.maximum(clear, PEAK_STANDS_OUT_BY * np.maximum(smooth, 1))
+    peaks, _ = find_peaks(smooth, height=1 + np.maximum(clear, PEAK_STANDS_OUT_BY), prominence=stands_out)
+    if len(peaks) == 0:
+        return None
+    near = np.abs(curve.r_a - curve.r_a[peaks[0]]) <= HEIGHT_OVER_A / 2 + 1e-9
+    end = _end_of_shell(smooth, noise, int(peaks[0]))
+    return Shell(_vertex(curve.r_a, smooth, int(peaks[0])), float(curve.g[near].mean()), end)
+
+
+def smoothed(g: np.ndarray) -> np.ndarray:
+    """Return g(r), with bins along the last axis, smoothed by a Gaussian of 0.1 Å."""
+    from scipy.ndimage import gaussian_filter1d
+
+    return gaussian_filter1d(g, SMOOTHING_A / BIN_A, axis=-1, mode="nearest")
+
+
+def exchanges(counts: PairCounts, bound_within_a: float, gone_beyond_a: float) -> tuple[int, int]:
+    """Return how many pairs were both bound and gone in the run, and how many centres were watched for it."""
+    exchanged = (counts.nearest_a <= bound_within_a) & (counts.farthest_a > gone_beyond_a)
+    return int(exchanged.sum()), len(exchanged)
+
+
+def contact_distance_a(first: str, second: str) -> float | None:
+    """Return the sum of two elements' van der Waals radii in Å, None where one is unknown.
+
+    Radii: Bondi (1964) and Mantina et al. (2009), as tabulated by MDAnalysis.
+    """
+    from MDAnalysis.guesser.tables import vdwradii
+
+    radii = [vdwradii.get(symbol.upper()) for symbol in (first, second)]
+    return None if None in radii else float(sum(radii))
+
+
+def _noise(replicas: Sequence[PairCounts], bins: int) -> np.ndarray:
+    """Standard error of the smoothed g(r), from blocks of time and from centres."""
+    ideal = [replica.pairs * shell_volumes_a3(bins) / replica.centers for replica in replicas]
+    volumes = [replica.counts_times_volume.sum() / max(replica.counts.sum(), 1) for replica in replicas]
+    errors = [
+        standard_error(smoothed(per_center(replica)[:, :, :bins] * volume / expected))
+        for replica, volume, expected in zip(replicas, volumes, ideal, strict=True)
+    ]
+    return np.sqrt(np.sum(np.square(errors), axis=0)) / len(errors)
+
+
+def _end_of_shell(smooth: np.ndarray, noise: np.ndarray, peak: int) -> int | None:
+    lowest = peak
+    for i in range(peak, len(smooth)):
+        if smooth[i] < smooth[lowest]:
+            lowest = i
+        rise = max(CLEAR_OF_NOISE * np.hypot(noise[i], noise[lowest]), PEAK_STANDS_OUT_BY)
+        if smooth[i] - smooth[lowest] <= rise:
+            continue
+        if smooth[lowest] < 1:
+            break
+        lowest = i
+    else:
+        return None
+    clear = 1 - smooth[lowest] > CLEAR_OF_NOISE * noise[lowest]
+    return _middle_of_floor(smooth, lowest) if clear and smooth[lowest] <= SHELL_ENDS_BELOW else None
+
+
+def _middle_of_floor(smooth: np.ndarray, lowest: int) -> int:
+    """Middle of the stretch that is as low as the minimum: an empty gap between two shells is halved."""
+    end = lowest
+    while end + 1 < len(smooth) and smooth[end + 1] <= smooth[lowest] + 1e-3:
+        end += 1
+    return (lowest + end + 1) // 2
+
+
+def _vertex(r_a: np.ndarray, smooth: np.ndarray, peak: int) -> float:
+    """Top of the parabola through a maximum and its two neighbours."""
+    left, top, right = smooth[peak - 1 : peak + 2]
+    return float(r_a[peak] + BIN_A * 0.5 * (left - right) / (left - 2 * top + right))
+
+
+def _number(replicas: Sequence[PairCounts], tables: Sequence[np.ndarray], cutoff_bin: int) -> dict[str, Any]:
+    frames = np.array([replica.frames for replica in replicas])
+
+    def within(bins: int) -> float:
+        means = [replica.counts[:, :, :bins].sum() / replica.frames / replica.centers for replica in replicas]
+        return float(np.average(means, weights=frames))
+
+    number = within(cutoff_bin)
+    half = mean_half_width([table[:, :, :cutoff_bin].sum(axis=2) for table in tables])
+    shifts = (-round(SENSITIVITY_A / BIN_A), round(SENSITIVITY_A / BIN_A))
+    return {
+        "cutoff_angstrom": round(cutoff_bin * BIN_A, 6),
+        "coordination_number": number,
+        "low": None if half is None else max(number - half, 0.0),
+        "high": None if half is None else number + half,
+        "coordination_number_at": {
+            f"{(cutoff_bin + shift) * BIN_A:.2f}": within(cutoff_bin + shift) for shift in shifts
+        },
+    }
+
+
+def _flaws_of_sampling(replicas: Sequence[PairCounts], shell: Shell) -> list[str]:
+    gone_beyond_a = shell.cutoff_bin * BIN_A + GONE_BEYOND_CUTOFF_A
+    seen = [exchanges(replica, shell.first_peak_a, gone_beyond_a) for replica in replicas]
+    exchanged, watched = (sum(numbers) for numbers in zip(*seen, strict=True))
+    flaws = []
+    if exchanged == 0:
+        flaws.append(verdicts.NO_EXCHANGE)
+    elif exchanged < watched:
+        flaws.append(verdicts.FEW_EXCHANGES)
+    if sum(len(replica.centers_of_unit) for replica in replicas) < 3:
+        flaws.append(verdicts.FEW_SAMPLES)
+    return flaws

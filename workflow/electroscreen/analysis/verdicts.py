@@ -1,0 +1,59 @@
+"""The words in which the analysis judges its numbers: a closed vocabulary.
+
+A verdict is `ok`, `ok (one box)`, or the flaws that apply, joined by "; ", gravest first. The flaw
+`one box` stands last wherever only one replica was analysed: its interval cannot see how much
+boxes differ from each other.
+
+Of a whole row
+    `not computed: REASON`  no number at all: the box was not built, no replica ran, the pair is not in the box
+    `not equilibrated...`   as the dynamics stage wrote it; the numbers are given, but belong to a box still relaxing
+    `trajectory is wrapped or frames too far apart`  molecules jump by more than half a box edge: no diffusion
+
+Of a coordination number
+    `no contact`            partners never came within the sum of the van der Waals radii: the number is zero
+    `shell not defined`     g(r) shows no clear first peak, or no clear minimum after it: no radius, no number
+    `shell beyond contact`  the first peak lies farther than the radii reach: these neighbours do not touch
+    `no exchange seen`      no partner left or entered a shell: the number is that of the starting structure
+    `few exchanges`         fewer partners exchanged than there are centres
+    `few samples`           fewer than three independent centres
+
+Of a diffusion coefficient
+    `not diffusive: D below X Å²/ns`  the motion has not become a random walk; only a bound
+    `not diffusive: still ballistic`  the motion is faster than a random walk to the end; not even a bound
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from electroscreen.record import OK
+
+ONE_BOX = "one box"
+WRAPPED = "trajectory is wrapped or frames too far apart"
+
+NO_CONTACT = "no contact"
+SHELL_NOT_DEFINED = "shell not defined"
+SHELL_BEYOND_CONTACT = "shell beyond contact"
+NO_EXCHANGE = "no exchange seen"
+FEW_EXCHANGES = "few exchanges"
+FEW_SAMPLES = "few samples"
+
+BALLISTIC = "not diffusive: still ballistic"
+
+
+def not_computed(reason: str) -> str:
+    """Return the verdict of a row without numbers."""
+    return f"not computed: {reason}"
+
+
+def not_diffusive(bound_a2_per_ns: float) -> str:
+    """Return the verdict of a motion for which only an upper bound is known."""
+    return f"not diffusive: D below {bound_a2_per_ns:.2g} Å²/ns"
+
+
+def combined(flaws: Iterable[str], boxes: int) -> str:
+    """Return one verdict from all flaws of a number that rests on `boxes` replicas."""
+    flaws = list(dict.fromkeys(flaws))
+    if boxes == 1:
+        return "; ".join([*flaws, ONE_BOX]) if flaws else f"{OK} ({ONE_BOX})"
+    return "; ".join(flaws) or OK

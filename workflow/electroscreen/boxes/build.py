@@ -1,0 +1,147 @@
+"""Stages composition and packing: from a recipe to molecules in a periodic cube with its OpenMM system."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from electroscreen.boxes.composition import compose
+from electroscreen.boxes.packing import PackingError, Part, pack
+from electroscreen.quantum.geometry import read_xyz
+from electroscreen.recipes import BoxRecipe
+from electroscreen.record import OK, provenance, read_json, write_json, write_text
+from electroscreen.settings import Settings
+from electroscreen.species import Species
+
+
+def write_composition(
+    box: BoxRecipe,
+    every: Mapping[str, Species],
+    settings: Settings,
+    forcefield_records: Mapping[str, Path],
+    recipe: dict[str, Any],
+    output: Path,
+) -> None:
+    """Write `composition.json`: whole molecules, what rounding did, and whether each has a force field."""
+    started = time.time()
+    composition = compose(box, every, settings.box.atoms)
+    missing = _without_force_field(forcefield_records)
+    edge = composition.edge_angstrom(composition.ideal_density_g_per_ml)
+    record = {
+        "box": box.name,
+        "title": box.title,
+        "verdict": OK if not missing else f"not built: {'; '.join(missing)}",
+        "warnings": composition.warnings,
+        "temperature_k": box.temperature_k,
+        "pressure_bar": box.pressure_bar,
+        "components": [component.__dict__ for component in composition.components],
+        "molecules": [_molecule_record(name, n, every[name]) for name, n in composition.molecules.items()],
+        "atoms": composition.atoms,
+        "net_charge_e": composition.net_charge_e,
+        "ion_charge_scale": settings.forcefield.ion_charge_scale,
+        "ideal_density_g_per_ml": composition.ideal_density_g_per_ml,
+        "edge_angstrom": edge,
+        "packing_edge_angstrom": edge / settings.box.packing_density_fraction ** (1 / 3),
+        "provenance": provenance(recipe, ("rdkit",), started),
+    }
+    write_json(output, record)
+    for line in describe(record):
+        print(line)
+
+
+def describe(record: dict[str, Any]) -> list[str]:
+    """Say in lines of text what a composition holds."""
+    lines = [
+        f"{record['box']}: {record['atoms']} atoms, net charge {record['net_charge_e']:+d} e, "
+        f"ideal density {record['ideal_density_g_per_ml']:.3f} g/mL, edge {record['edge_angstrom']:.1f} Å"
+    ]
+    lines += [
+        f"  {c['species']:12s} {c['written']:>10s} -> {c['count']:5d} (rounding {c['rounding_percent']:+.1f} %)"
+        for c in record["components"]
+    ]
+    return [*lines, *(f"  warning: {text}" for text in record["warnings"])]
+
+
+def write_packing(
+    composition_record: Path,
+    geometries: Mapping[str, Path],
+    forcefields: Mapping[str, Path],
+    settings: Settings,
+    replica: int,
+    recipe: dict[str, Any],
+    folder: Path,
+) -> None:
+    """Write `packed.pdb`, `system.xml` and `packing.json` of one replica.
+
+    A box that cannot be built leaves empty files and a verdict that says why.
+    """
+    started = time.time()
+    composition = read_json(composition_record)
+    record: dict[str, Any] = {"box": composition["box"], "replica": replica, "warnings": []}
+    files = {"packed.pdb": "", "system.xml": ""}
+    try:
+        if composition["verdict"] != OK:
+            raise PackingError(composition["verdict"])
+        seed = settings.dynamics.seed + replica
+        files = _build(composition, geometries, forcefields, settings, seed)
+        record |= {"verdict": OK, "seed": seed, "edge_angstrom": composition["packing_edge_angstrom"]}
+    except (PackingError, ValueError) as failure:
+        reason = str(failure)
+        record["verdict"] = reason if reason.startswith("not built") else f"not built: {reason}"
+    for name, text in files.items():
+        write_text(folder / name, text)
+    record["provenance"] = provenance(recipe, ("packmol", "openmm"), started)
+    write_json(folder / "packing.json", record)
+
+
+def _build(
+    composition: dict[str, Any],
+    geometries: Mapping[str, Path],
+    forcefields: Mapping[str, Path],
+    settings: Settings,
+    seed: int,
+) -> dict[str, str]:
+    import io
+
+    import openmm
+    from openmm import app, unit
+
+    from electroscreen.forcefield.system import build_system
+
+    edge = composition["packing_edge_angstrom"]
+    parts = [
+        Part(m["species"], m["symbols"], read_xyz(geometries[m["species"]]), m["count"])
+        for m in composition["molecules"]
+    ]
+    topology, system = build_system(
+        [(part.species, part.count) for part in parts],
+        forcefields,
+        charge_scale=settings.forcefield.ion_charge_scale,
+        cutoff_angstrom=settings.dynamics.cutoff_angstrom,
+        hydrogen_mass_amu=settings.dynamics.hydrogen_mass_amu,
+        edge_angstrom=edge,
+    )
+    positions = pack(parts, edge, seed)
+    text = io.StringIO()
+    app.PDBFile.writeFile(topology, positions * unit.angstrom, text, keepIds=False)
+    return {"packed.pdb": text.getvalue(), "system.xml": openmm.XmlSerializer.serialize(system)}
+
+
+def _molecule_record(name: str, count: int, species: Species) -> dict[str, Any]:
+    from rdkit import Chem
+
+    table = Chem.GetPeriodicTable()
+    return {
+        "species": name,
+        "count": count,
+        "charge_e": species.charge,
+        "symbols": species.symbols,
+        "masses_amu": [table.GetAtomicWeight(symbol) for symbol in species.symbols],
+    }
+
+
+def _without_force_field(records: Mapping[str, Path]) -> list[str]:
+    verdicts = {name: read_json(path)["verdict"] for name, path in records.items()}
+    return [f"{name}: {verdict}" for name, verdict in verdicts.items() if verdict != OK]

@@ -1,0 +1,96 @@
+"""Packing whole molecules into a cube with packmol, periodic from the start."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sysconfig
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+TOLERANCE_ANGSTROM = 2.0
+TIME_LIMIT_S = 1800
+
+
+@dataclass(frozen=True)
+class Part:
+    """A molecule to pack, and how often."""
+
+    species: str
+    symbols: list[str]
+    positions_angstrom: np.ndarray
+    count: int
+
+
+class PackingError(RuntimeError):
+    """Packmol found no packing; the message says what would help."""
+
+
+def pack(parts: list[Part], edge_angstrom: float, seed: int) -> np.ndarray:
+    """Return positions, shape (atoms, 3), angstrom, of all molecules in the order of `parts`.
+
+    Atoms of different molecules, periodic images included, are at least 2.0 angstrom apart.
+
+    Raises
+    ------
+    PackingError
+        If packmol is not installed, or finds no packing.
+    """
+    program = _packmol()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        lines = [
+            f"tolerance {TOLERANCE_ANGSTROM}",
+            "filetype xyz",
+            "output packed.xyz",
+            f"seed {seed}",
+            f"pbc {edge_angstrom:.4f} {edge_angstrom:.4f} {edge_angstrom:.4f}",
+        ]
+        for index, part in enumerate(parts):
+            (folder / f"part{index}.xyz").write_text(_xyz(part), encoding="utf-8")
+            lines += [f"structure part{index}.xyz", f"  number {part.count}", "end structure"]
+        control = folder / "packmol.inp"
+        control.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        try:
+            # Packmol reads its input twice, so that must be a file and no pipe.
+            with control.open(encoding="utf-8") as stdin:
+                run = subprocess.run(
+                    [program],
+                    stdin=stdin,
+                    cwd=folder,
+                    capture_output=True,
+                    text=True,
+                    timeout=TIME_LIMIT_S,
+                    check=False,
+                )
+        except subprocess.TimeoutExpired:
+            raise PackingError(f"packmol did not finish in {TIME_LIMIT_S} s: pack at a lower density") from None
+        packed = folder / "packed.xyz"
+        if "Success!" not in run.stdout or not packed.exists():
+            last = next((line.strip() for line in reversed(run.stdout.splitlines()) if line.strip(" -#")), "no output")
+            raise PackingError(f"packmol found no packing ({last}): lower box.packing_density_fraction in the settings")
+        positions = np.loadtxt(packed, skiprows=2, usecols=(1, 2, 3), ndmin=2)
+    expected = sum(part.count * len(part.symbols) for part in parts)
+    if len(positions) != expected:
+        raise PackingError(f"packmol wrote {len(positions)} atoms instead of {expected}")
+    return positions
+
+
+def _packmol() -> str:
+    """The packmol of this Python environment, else the one on the path."""
+    own = Path(sysconfig.get_path("scripts")) / "packmol"
+    found = str(own) if own.exists() else shutil.which("packmol")
+    if found is None:
+        raise PackingError("packmol is not installed: pip install packmol")
+    return found
+
+
+def _xyz(part: Part) -> str:
+    rows = [
+        f"{symbol} {x:.6f} {y:.6f} {z:.6f}"
+        for symbol, (x, y, z) in zip(part.symbols, part.positions_angstrom, strict=True)
+    ]
+    return "\n".join([str(len(rows)), part.species, *rows]) + "\n"

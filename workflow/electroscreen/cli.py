@@ -1,0 +1,229 @@
+"""The command `electroscreen`: every stage by hand, the same commands that the rules call.
+
+A stage is imported only when it is called, so that `--help` and `check` answer at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from electroscreen import __version__
+from electroscreen.inputs import InputError
+from electroscreen.project import Project
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; return 0, or 2 after one line about wrong input."""
+    options = _parser().parse_args(arguments)
+    project = Project(options.project, options.settings)
+    try:
+        options.run(project, options)
+    except InputError as error:
+        print(f"electroscreen: {error}", file=sys.stderr)
+        return 2
+    except BlockingIOError:
+        print("electroscreen: another process works on this replica: wait for it, or stop it", file=sys.stderr)
+        return 3
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="electroscreen", description=__doc__.splitlines()[0])
+    parser.add_argument("--version", action="version", version=__version__)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--settings", default="quick", help="name of a file in config/ (default: quick)")
+    common.add_argument("--threads", type=_positive, default=1, help="threads to use (default: 1)")
+    common.add_argument("--project", type=Path, default=Path(), help="folder that holds molecules/ (default: .)")
+    stages = parser.add_subparsers(title="stages, in the order of the pipeline", metavar="STAGE", required=True)
+    for name, (run, subject, help_text) in STAGES.items():
+        stage = stages.add_parser(name, parents=[common], help=help_text, description=run.__doc__)
+        stage.set_defaults(run=run)
+        if subject:
+            stage.add_argument(subject, help=f"name of a file in molecules/{_folder(subject)}/, without .yaml")
+        if name in ("packing", "dynamics"):
+            stage.add_argument("--replica", type=_positive, default=1, help="number of the replica (default: 1)")
+    return parser
+
+
+def _folder(subject: str) -> str:
+    return {"species": "species", "box": "boxes"}[subject]
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be 1 or more, found {text}")
+    return number
+
+
+def check(project: Project, options: argparse.Namespace) -> None:
+    """Check every file that a user writes, and compute nothing."""
+    project.check()
+    print(f"{len(project.species_names)} species, {len(project.box_names)} boxes: all inputs can be used")
+
+
+def geometry(project: Project, options: argparse.Namespace) -> None:
+    """Find the lowest structure: conformers or ion sites by GFN2-xTB, the best ones by DFT."""
+    species = project.species(options.species)
+    recipe = project.recipe("geometry", species.name)
+    _limit_threads(options.threads)
+    from electroscreen.quantum.geometry import GeometryFiles, find_geometry
+
+    folder = project.species_folder(species.name)
+    files = GeometryFiles(folder / "geometry.xyz", folder / "geometry.json", folder / "density.npy")
+    find_geometry(species, project.settings.quantum, recipe, files, options.threads)
+
+
+def orbitals(project: Project, options: argparse.Namespace) -> None:
+    """HOMO, LUMO, dipole and Mulliken charges at the geometry of the stage before."""
+    species = project.species(options.species)
+    recipe = project.recipe("orbitals", species.name)
+    _limit_threads(options.threads)
+    from electroscreen.quantum.orbitals import find_orbitals
+
+    folder = project.species_folder(species.name)
+    record, output = folder / "geometry.json", folder / "orbitals.json"
+    find_orbitals(species, project.settings.quantum, recipe, record, output, options.threads)
+
+
+def charges(project: Project, options: argparse.Namespace) -> None:
+    """Atomic charges for the force field: RESP, fitted to the electrostatic potential."""
+    species = project.species(options.species)
+    recipe = project.recipe("charges", species.name)
+    _limit_threads(options.threads)
+    from electroscreen.forcefield.charges import derive_charges
+
+    folder = project.species_folder(species.name)
+    derive_charges(species, folder / "geometry.xyz", recipe, folder / "charges.json", options.threads)
+
+
+def forcefield(project: Project, options: argparse.Namespace) -> None:
+    """Force field as OpenMM XML, with the source of every parameter."""
+    species = project.species(options.species)
+    recipe = project.recipe("forcefield", species.name)
+    from electroscreen.forcefield.assemble import write_forcefield
+
+    folder = project.species_folder(species.name)
+    write_forcefield(
+        species,
+        folder / "charges.json",
+        folder / "geometry.xyz",
+        recipe,
+        folder / "forcefield.xml",
+        folder / "forcefield.json",
+        options.threads,
+    )
+
+
+def composition(project: Project, options: argparse.Namespace) -> None:
+    """Whole molecules from a recipe in grams and millilitres, and what rounding did to it."""
+    box = project.box(options.box)
+    every = project.box_species(box)
+    from electroscreen.boxes.build import write_composition
+    from electroscreen.recipes import molecules_of
+
+    records = {name: project.species_folder(name) / "forcefield.json" for name in molecules_of(box, every)}
+    output = project.box_folder(box.name) / "composition.json"
+    write_composition(box, every, project.settings, records, project.recipe("composition", box.name), output)
+
+
+def packing(project: Project, options: argparse.Namespace) -> None:
+    """Pack the molecules of one replica into a periodic cube and write its OpenMM system."""
+    box = project.box(options.box)
+    from electroscreen.boxes.build import write_packing
+    from electroscreen.recipes import molecules_of
+
+    names = molecules_of(box, project.box_species(box))
+    write_packing(
+        project.box_folder(box.name) / "composition.json",
+        {name: project.species_folder(name) / "geometry.xyz" for name in names},
+        {name: project.species_folder(name) / "forcefield.xml" for name in names},
+        project.settings,
+        options.replica,
+        project.recipe("packing", box.name),
+        project.box_folder(box.name) / f"replica-{options.replica}",
+    )
+
+
+def dynamics(project: Project, options: argparse.Namespace) -> None:
+    """Run one replica to the end of production, or go on where it was interrupted."""
+    recipe = project.recipe("dynamics", options.box)
+    _limit_threads(options.threads)
+    from electroscreen.dynamics.run import run_dynamics
+
+    folder = project.box_folder(options.box)
+    packing_record = folder / f"replica-{options.replica}" / "packing.json"
+    run_dynamics(packing_record, folder / "composition.json", project.settings.dynamics, recipe, options.threads)
+
+
+def analysis(project: Project, options: argparse.Namespace) -> None:
+    """Radial distributions, coordination numbers and diffusion coefficients over all replicas of a box."""
+    recipe = project.recipe("analysis", options.box)
+    _limit_threads(options.threads)
+    from electroscreen.analysis.run import analyse
+
+    folder = project.box_folder(options.box)
+    replicas = [folder / f"replica-{r}" for r in range(1, project.settings.dynamics.replicas + 1)]
+    outputs = folder / "analysis.json", folder / "curves.npz"
+    analyse(folder / "composition.json", replicas, recipe, *outputs, options.threads)
+
+
+def tables(project: Project, options: argparse.Namespace) -> None:
+    """All tables as CSV, Markdown and LaTeX, ours beside the papers'."""
+    from electroscreen.report.tables import build_tables
+
+    output = project.results / "tables"
+    build_tables(project.results, project.paper_files, project.species_names, project.box_names, output)
+
+
+def figures(project: Project, options: argparse.Namespace) -> None:
+    """All figures as PNG and SVG."""
+    from electroscreen.report.figures import build_figures
+
+    output = project.results / "figures"
+    build_figures(project.results, project.paper_files, project.species_names, project.centers(), output)
+
+
+def report(project: Project, options: argparse.Namespace) -> None:
+    """One HTML file with everything, which needs no network."""
+    from electroscreen.report.page import build_report
+
+    build_report(project.results, project.settings_name, project.results / "report.html")
+
+
+def summary(project: Project, options: argparse.Namespace) -> None:
+    """Print the comparison with the papers, and where the report is."""
+    from electroscreen.report.tables import print_comparison
+
+    print_comparison(project.results / "tables" / "compared_with_papers.csv")
+    print(f"\nReport: {project.results / 'report.html'}")
+
+
+def _limit_threads(threads: int) -> None:
+    """Numerical libraries read these when they are loaded, which is after this."""
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[variable] = str(threads)
+
+
+STAGES = {
+    "check": (check, None, "check all input files"),
+    "geometry": (geometry, "species", "optimise the geometry of a species"),
+    "orbitals": (orbitals, "species", "HOMO, LUMO, dipole, Mulliken charges"),
+    "charges": (charges, "species", "RESP charges"),
+    "forcefield": (forcefield, "species", "force field as OpenMM XML"),
+    "composition": (composition, "box", "whole molecules from a recipe"),
+    "packing": (packing, "box", "pack a replica of a box"),
+    "dynamics": (dynamics, "box", "molecular dynamics of a replica"),
+    "analysis": (analysis, "box", "RDF, coordination, diffusion"),
+    "tables": (tables, None, "tables, ours beside the papers'"),
+    "figures": (figures, None, "figures"),
+    "report": (report, None, "the HTML report"),
+    "summary": (summary, None, "print the comparison with the papers"),
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,109 @@
+"""Where a project keeps what: names to files, in one place for the rules and the command line."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from electroscreen.inputs import InputError, did_you_mean
+from electroscreen.papers import check_papers, read_papers
+from electroscreen.recipe import box_recipe, species_recipe
+from electroscreen.recipes import BoxRecipe, check_box, molecules_of, read_box
+from electroscreen.settings import Settings, read_settings
+from electroscreen.species import Species, check_all_species, read_species, species_names
+
+SPECIES_STAGES = ("geometry", "orbitals", "charges", "forcefield")
+BOX_STAGES = ("composition", "packing", "dynamics", "analysis")
+
+
+class Project:
+    """A folder with `molecules/` and `config/`, and the results of one settings file."""
+
+    def __init__(self, root: Path, settings_name: str):
+        self.root, self.settings_name = Path(root), settings_name
+
+    @cached_property
+    def settings(self) -> Settings:
+        """How hard to work."""
+        return read_settings(self.root / "config" / f"{self.settings_name}.yaml")
+
+    @cached_property
+    def species_names(self) -> list[str]:
+        """Names of all species, from their files' names."""
+        return species_names(self.root / "molecules" / "species")
+
+    @cached_property
+    def box_names(self) -> list[str]:
+        """Names of all boxes, from their files' names."""
+        return species_names(self.root / "molecules" / "boxes")
+
+    @cached_property
+    def paper_files(self) -> list[Path]:
+        """All papers."""
+        return sorted((self.root / "molecules" / "papers").glob("*.yaml"))
+
+    @property
+    def results(self) -> Path:
+        """Folder of these settings' results."""
+        return self.root / "results" / self.settings_name
+
+    def species_file(self, name: str) -> Path:
+        """YAML file of a species; InputError if there is none."""
+        if name not in self.species_names:
+            raise InputError(f"there is no species '{name}'{did_you_mean(name, self.species_names)}")
+        return self.root / "molecules" / "species" / f"{name}.yaml"
+
+    def box_file(self, name: str) -> Path:
+        """YAML file of a box; InputError if there is none."""
+        if name not in self.box_names:
+            raise InputError(f"there is no box '{name}'{did_you_mean(name, self.box_names)}")
+        return self.root / "molecules" / "boxes" / f"{name}.yaml"
+
+    def species(self, name: str) -> Species:
+        """Read one species."""
+        return read_species(self.species_file(name))
+
+    def box(self, name: str) -> BoxRecipe:
+        """Read one box."""
+        return read_box(self.box_file(name))
+
+    def species_folder(self, name: str) -> Path:
+        """Results of a species."""
+        return self.results / "species" / name
+
+    def box_folder(self, name: str) -> Path:
+        """Results of a box."""
+        return self.results / "boxes" / name
+
+    def box_species(self, box: BoxRecipe) -> dict[str, Species]:
+        """Return the species that a box needs: those of its recipe, and the ions of its salts."""
+        every = {name: self.species(name) for name in box.recipe}
+        return every | {name: self.species(name) for name in molecules_of(box, every)}
+
+    def centers(self) -> dict[str, list[str]]:
+        """Of each box: the sites around which g(r) is wanted."""
+        boxes = {name: self.box(name) for name in self.box_names}
+        return {name: list(dict.fromkeys(p.center for p in box.analysis.coordination)) for name, box in boxes.items()}
+
+    def recipe(self, stage: str, name: str) -> dict[str, Any]:
+        """Return what decides the numbers of a stage for a species or a box."""
+        if stage in SPECIES_STAGES:
+            return species_recipe(stage, self.species(name), self.settings)
+        box = self.box(name)
+        return box_recipe(stage, box, self.box_species(box), self.settings)
+
+    def check(self) -> None:
+        """Check all that a user wrote.
+
+        Raises
+        ------
+        InputError
+            For the first fault: which file, which field, what is wrong.
+        """
+        _ = self.settings
+        every = check_all_species(self.root / "molecules" / "species")
+        for name in self.box_names:
+            path = self.box_file(name)
+            check_box(path, read_box(path), every)
+        check_papers(read_papers(self.paper_files), self.species_names, self.box_names)

@@ -1,0 +1,127 @@
+"""Box recipes: one simulated system a file, in the units of a laboratory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import Field, model_validator
+
+from electroscreen.analysis.sites import check_site, check_species
+from electroscreen.inputs import InputError, Model, check_name, did_you_mean, parse_model, read_yaml
+from electroscreen.species import Species
+
+
+class Amount(Model):
+    """How much of a species goes in: exactly one of these."""
+
+    mass_g: float | None = Field(default=None, gt=0)
+    volume_ml: float | None = Field(default=None, gt=0)
+    amount_mmol: float | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _one_measure(self) -> Amount:
+        if [self.mass_g, self.volume_ml, self.amount_mmol].count(None) != 2:
+            raise ValueError("give exactly one of mass_g, volume_ml, amount_mmol")
+        return self
+
+    def moles(self, species: Species) -> float:
+        """Return the amount of substance in mol.
+
+        Raises
+        ------
+        ValueError
+            If a volume is given for a species without density.
+        """
+        if self.amount_mmol is not None:
+            return self.amount_mmol / 1000
+        if self.mass_g is not None:
+            return self.mass_g / species.molar_mass_g_per_mol
+        if species.density_g_per_ml is None:
+            raise ValueError(f"a volume needs the density: add density_g_per_ml to the species {species.name}")
+        return self.volume_ml * species.density_g_per_ml / species.molar_mass_g_per_mol
+
+    @property
+    def label(self) -> str:
+        """What the chemist wrote, such as '10 mL'."""
+        written = ((self.mass_g, "g"), (self.volume_ml, "mL"), (self.amount_mmol, "mmol"))
+        return next(f"{value:g} {unit}" for value, unit in written if value is not None)
+
+
+class Pairs(Model):
+    """Sites around a center whose g(r) and coordination number are wanted."""
+
+    center: str
+    partners: list[str] = Field(min_length=1)
+
+
+class Wanted(Model):
+    """What to analyse."""
+
+    coordination: list[Pairs] = Field(default_factory=list)
+    diffusion: list[str] = Field(default_factory=list)
+
+
+class BoxRecipe(Model):
+    """One simulated system."""
+
+    name: str
+    title: str
+    temperature_k: float = Field(gt=0, le=2000)
+    pressure_bar: float = Field(default=1.0, ge=0, le=1e5)
+    recipe: dict[str, Amount] = Field(min_length=1, description="species and amounts; salts split into their ions")
+    analysis: Wanted = Field(default_factory=Wanted)
+    sources: list[str] = Field(default_factory=list)
+    notes: str = ""
+
+
+def read_box(path: Path) -> BoxRecipe:
+    """Return the recipe in a YAML file.
+
+    Raises
+    ------
+    InputError
+        One line: which file, which field, what is wrong.
+    """
+    path = Path(path)
+    check_name(path.stem, path)
+    data = read_yaml(path)
+    if isinstance(data.get("name"), str) and data["name"] != path.stem:
+        raise InputError(f"{path}: name: is '{data['name']}', but the file is '{path.stem}': the two must agree")
+    return parse_model(data, BoxRecipe, path)
+
+
+def molecules_of(box: BoxRecipe, every: Mapping[str, Species]) -> list[str]:
+    """Return the species that stand in the box as molecules: ions in place of salts, each once, in recipe order."""
+    return list(dict.fromkeys(part for name in box.recipe for part in (every[name].ions or {name: 1})))
+
+
+def check_box(path: Path, box: BoxRecipe, every: Mapping[str, Species]) -> None:
+    """Check a recipe against the species that there are.
+
+    Raises
+    ------
+    InputError
+        For an unknown species, a volume without density, a charged mixture, or a site that the box does not hold.
+    """
+    for name, amount in box.recipe.items():
+        if name not in every:
+            raise InputError(f"{path}: recipe.{name}: there is no such species{did_you_mean(name, list(every))}")
+        try:
+            amount.moles(every[name])
+        except ValueError as error:
+            raise InputError(f"{path}: recipe.{name}: {error}") from None
+        if every[name].charge:
+            raise InputError(
+                f"{path}: recipe.{name}: carries {every[name].charge:+d} e: a box must be neutral, so give the salt "
+                "(a species with 'ions') and not the ion"
+            )
+    symbols = {name: every[name].symbols for name in molecules_of(box, every)}
+    try:
+        for pairs in box.analysis.coordination:
+            for site in (pairs.center, *pairs.partners):
+                check_site(site, symbols)
+        for name in box.analysis.diffusion:
+            check_species(name, symbols)
+    except ValueError as error:
+        raise InputError(f"{path}: analysis: {error}") from None

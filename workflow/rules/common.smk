@@ -1,0 +1,66 @@
+# Names, recipes and the check of all inputs; everything else is in the package.
+
+import shlex
+import sys
+from pathlib import Path
+
+from electroscreen.inputs import InputError
+from electroscreen.project import Project
+from electroscreen.recipe import as_text
+from electroscreen.report.names import figure_names
+
+SETTINGS = config["settings"]
+RESULTS = f"results/{SETTINGS}"
+PROJECT = Project(Path(), SETTINGS)
+
+# The rules call `electroscreen`: the one that belongs to this Snakemake, whether or not its environment is active.
+shell.prefix(f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"; ')
+
+try:
+    # Jobs parse this file again; what the main process found right is right.
+    if workflow.is_main_process:
+        PROJECT.check()
+    SPECIES, BOXES = PROJECT.species_names, PROJECT.box_names
+    REPLICAS = range(1, PROJECT.settings.dynamics.replicas + 1)
+    FIGURES = expand(f"{RESULTS}/figures/{{name}}.{{kind}}", name=figure_names(PROJECT.centers()), kind=["png", "svg"])
+except InputError as fault:
+    sys.exit(f"electroscreen: {fault}")
+
+# Two small SCFs side by side use two cores better than one on both; dynamics takes what there is.
+CORES = workflow.cores or 8
+QUANTUM_THREADS = max(1, min(4, CORES // 2))
+DYNAMICS_THREADS = min(8, CORES)
+
+
+wildcard_constraints:
+    species=r"[A-Za-z][A-Za-z0-9_-]*",
+    box=r"[A-Za-z][A-Za-z0-9_-]*",
+    replica=r"[1-9][0-9]*",
+
+
+def recipe(stage):
+    """Return a params function: what decides the numbers of this stage, so that only its change reruns the job."""
+    return lambda wildcards: as_text(PROJECT.recipe(stage, wildcards.get("species") or wildcards.get("box")))
+
+
+def molecules_in(box):
+    """Return the species that stand in a box as molecules."""
+    from electroscreen.recipes import molecules_of
+
+    read = PROJECT.box(box)
+    return molecules_of(read, PROJECT.box_species(read))
+
+
+def of_molecules(file):
+    """Return an input function: a file of every molecule in the box."""
+    return lambda wildcards: expand(f"{RESULTS}/species/{{name}}/{file}", name=molecules_in(wildcards.box))
+
+
+def memory(megabytes):
+    """Return a resource function: more on every retry."""
+    return lambda wildcards, attempt: megabytes * 2 ** (attempt - 1)
+
+
+def minutes(first):
+    """Return a resource function: more on every retry."""
+    return lambda wildcards, attempt: first * attempt

@@ -1,0 +1,30 @@
+# Molecular dynamics, one job a replica. Restart data is no output: Snakemake would delete it with a failed job.
+
+
+rule dynamics:
+    """Minimise, find the density, produce; killed at any moment, the next call goes on."""
+    input:
+        record=rules.packing.output.record,
+        positions=rules.packing.output.positions,
+        system=rules.packing.output.system,
+        composition=rules.composition.output,
+    output:
+        record=ensure(f"{RESULTS}/boxes/{{box}}/replica-{{replica}}/equilibration.json", non_empty=True),
+        states=ensure(f"{RESULTS}/boxes/{{box}}/replica-{{replica}}/state.csv", non_empty=True),
+        trajectory=f"{RESULTS}/boxes/{{box}}/replica-{{replica}}/trajectory.xtc",
+    log:
+        f"{RESULTS}/boxes/{{box}}/logs/dynamics-{{replica}}.log",
+    priority: 20
+    retries: 1
+    conda:
+        "../../envs/dynamics.yaml"
+    threads: DYNAMICS_THREADS
+    resources:
+        mem_mb=memory(2000),
+        runtime=minutes(1440),
+    params:
+        settings=SETTINGS,
+        recipe=recipe("dynamics"),
+    shell:
+        "electroscreen dynamics {wildcards.box} --replica {wildcards.replica} --settings {params.settings}"
+        " --threads {threads} &> {log}"

@@ -1,0 +1,49 @@
+# Quantum chemistry of one species: geometry, then orbitals.
+
+
+rule geometry:
+    """Lowest structure of a species: conformers or ion sites by GFN2-xTB, the best ones by DFT."""
+    input:
+        ancient("molecules/species/{species}.yaml"),
+    output:
+        record=ensure(f"{RESULTS}/species/{{species}}/geometry.json", non_empty=True),
+        xyz=ensure(f"{RESULTS}/species/{{species}}/geometry.xyz", non_empty=True),
+        density=ensure(f"{RESULTS}/species/{{species}}/density.npy", non_empty=True),
+    log:
+        f"{RESULTS}/species/{{species}}/logs/geometry.log",
+    retries: 1
+    conda:
+        "../../envs/quantum.yaml"
+    threads: QUANTUM_THREADS
+    resources:
+        mem_mb=memory(4000),
+        runtime=minutes(240),
+    params:
+        settings=SETTINGS,
+        recipe=recipe("geometry"),
+    shell:
+        "electroscreen geometry {wildcards.species} --settings {params.settings} --threads {threads} &> {log}"
+
+
+rule orbital_energies:
+    """HOMO, LUMO, dipole and Mulliken charges at the final grid."""
+    input:
+        record=rules.geometry.output.record,
+        xyz=rules.geometry.output.xyz,
+        density=rules.geometry.output.density,
+    output:
+        ensure(f"{RESULTS}/species/{{species}}/orbitals.json", non_empty=True),
+    log:
+        f"{RESULTS}/species/{{species}}/logs/orbitals.log",
+    retries: 1
+    conda:
+        "../../envs/quantum.yaml"
+    threads: QUANTUM_THREADS
+    resources:
+        mem_mb=memory(4000),
+        runtime=minutes(60),
+    params:
+        settings=SETTINGS,
+        recipe=recipe("orbitals"),
+    shell:
+        "electroscreen orbitals {wildcards.species} --settings {params.settings} --threads {threads} &> {log}"

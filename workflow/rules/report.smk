@@ -1,0 +1,73 @@
+# Tables, figures and the report: cheap, and made anew whenever a result or a paper's file changed.
+
+TABLES = ["frontier_orbitals", "coordination", "diffusion", "boxes", "compared_with_papers", "papers"]
+RECORDS = [
+    *expand(f"{RESULTS}/species/{{species}}/{{stage}}.json", species=SPECIES, stage=["geometry", "orbitals"]),
+    *expand(f"{RESULTS}/boxes/{{box}}/{{stage}}.json", box=BOXES, stage=["composition", "analysis"]),
+    *expand(f"{RESULTS}/boxes/{{box}}/replica-{{r}}/equilibration.json", box=BOXES, r=REPLICAS),
+]
+
+
+rule tables:
+    """All tables as CSV, Markdown and LaTeX: ours, the paper's, difference, verdict."""
+    input:
+        records=RECORDS,
+        papers=PROJECT.paper_files,
+    output:
+        csv=ensure(expand(f"{RESULTS}/tables/{{table}}.csv", table=TABLES), non_empty=True),
+        text=ensure(expand(f"{RESULTS}/tables/{{table}}.{{kind}}", table=TABLES, kind=["md", "tex"]), non_empty=True),
+    log:
+        f"{RESULTS}/logs/tables.log",
+    conda:
+        "../../envs/report.yaml"
+    resources:
+        mem_mb=memory(1000),
+        runtime=minutes(10),
+    params:
+        settings=SETTINGS,
+        # A species or box that was removed changes no input file, but the table.
+        names=[*SPECIES, *BOXES],
+    shell:
+        "electroscreen tables --settings {params.settings} &> {log}"
+
+
+rule figures:
+    """Orbital levels, g(r) with n(r), mean squared displacements."""
+    input:
+        records=RECORDS,
+        curves=expand(f"{RESULTS}/boxes/{{box}}/curves.npz", box=BOXES),
+        papers=PROJECT.paper_files,
+    output:
+        ensure(FIGURES, non_empty=True),
+    log:
+        f"{RESULTS}/logs/figures.log",
+    conda:
+        "../../envs/report.yaml"
+    resources:
+        mem_mb=memory(1000),
+        runtime=minutes(10),
+    params:
+        settings=SETTINGS,
+        names=[*SPECIES, *BOXES],
+    shell:
+        "electroscreen figures --settings {params.settings} &> {log}"
+
+
+rule report:
+    """One HTML file with everything, which needs no network."""
+    input:
+        rules.tables.output,
+        rules.figures.output,
+    output:
+        ensure(f"{RESULTS}/report.html", non_empty=True),
+    log:
+        f"{RESULTS}/logs/report.log",
+    conda:
+        "../../envs/report.yaml"
+    resources:
+        mem_mb=memory(1000),
+        runtime=minutes(10),
+    params:
+        settings=SETTINGS,
+    shell:
+        "electroscreen report --settings {params.settings} &> {log}"

@@ -210,8 +210,8 @@ class Run:
 
         path = self.restart.frames(progress.segments + 1)
         path.unlink(missing_ok=True)
-        last_frame = progress.phase_steps // every * every
-        return app.XTCFile(str(path), self.topology, phase.timestep_fs / 1000, firstStep=last_frame, interval=every)
+        next_frame = (progress.phase_steps // every + 1) * every
+        return app.XTCFile(str(path), self.topology, phase.timestep_fs / 1000, firstStep=next_frame, interval=every)
 
     def _step(self, context, phase: Phase, steps: int) -> None:
         import openmm

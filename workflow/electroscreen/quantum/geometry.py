@@ -130,9 +130,10 @@ def _choose_start(species: Species, quantum: Quantum, surface: Surface) -> tuple
 
 
 def _contenders(structures: list[Structure], count: int) -> list[Structure]:
-    """The lowest `count` by xTB, and the species file's geometry in any case."""
+    """The `count` lowest by xTB; the species file's geometry is in any case one of them."""
     given = [s for s in structures if s.origin.startswith("species file")]
-    return list({s.origin: s for s in [*given, *structures[:count]]}.values())
+    others = [s for s in structures if s not in given]
+    return [*given, *others[: max(1, count - len(given))]] if others else given
 
 
 def _candidate(

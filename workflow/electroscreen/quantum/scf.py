@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,9 +106,9 @@ def converge(mean_field, cycles: int, guess: np.ndarray | None = None) -> Conver
 
 def _damped(mean_field, cycles: int) -> Converged | None:
     """Crawl near the solution with damping and a level shift, then finish without them."""
-    mean_field.damp, mean_field.level_shift = 0.5, 0.3
+    mean_field.diis_damp, mean_field.level_shift = 0.5, 0.3
     mean_field.kernel(dm0=mean_field.get_init_guess())
-    mean_field.damp, mean_field.level_shift = 0, 0
+    mean_field.diis_damp, mean_field.level_shift = 0, 0
     mean_field.max_cycle = cycles
     mean_field.kernel(dm0=mean_field.make_rdm1())
     return Converged(mean_field, "damping and level shift") if mean_field.converged else None
@@ -131,22 +132,26 @@ def _give_up(cycles: int) -> Converged:
 
 def _has_basis(name: str, element: str) -> bool:
     from pyscf import gto
-    from pyscf.lib.exceptions import BasisNotFoundError
 
-    try:
-        return bool(gto.basis.load(name, element))
-    except (BasisNotFoundError, KeyError):
-        return False
+    return _loads(gto.basis.load, name, element)
 
 
 def _has_core_potential(name: str, element: str) -> bool:
     from pyscf import gto
+
+    return _loads(gto.basis.load_ecp, name, element)
+
+
+def _loads(load, name: str, element: str) -> bool:
     from pyscf.lib.exceptions import BasisNotFoundError
 
-    try:
-        return bool(gto.basis.load_ecp(name, element))
-    except (BasisNotFoundError, KeyError):
-        return False
+    with warnings.catch_warnings():
+        # PySCF advises to install a further package for each basis that it does not have.
+        warnings.simplefilter("ignore")
+        try:
+            return bool(load(name, element))
+        except (BasisNotFoundError, KeyError):
+            return False
 
 
 def _checked_functional(name: str) -> str:

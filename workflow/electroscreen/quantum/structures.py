@@ -147,9 +147,9 @@ def _conformers(species: Species, count: int) -> list[np.ndarray]:
     parameters = AllChem.ETKDGv3()
     parameters.randomSeed = 2026
     parameters.useRandomCoords = True
-    AllChem.EmbedMultipleConfs(drawn, count, parameters)
-    # UFF knows boron and tin, MMFF does not; xTB relaxes afterwards in any case.
     with rdBase.BlockLogs():
+        AllChem.EmbedMultipleConfs(drawn, count, parameters)
+        # UFF knows boron and tin, MMFF does not; xTB relaxes afterwards in any case.
         if AllChem.UFFHasAllMoleculeParams(drawn):
             AllChem.UFFOptimizeMoleculeConfs(drawn, maxIters=500)
     return [conformer.GetPositions() for conformer in drawn.GetConformers()]

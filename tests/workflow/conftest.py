@@ -1,0 +1,106 @@
+"""A project in a temporary folder whose stages are run by a fake engine, so that the whole DAG takes seconds."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FAKE_ENGINE = Path(__file__).parent / "fake_engine.py"
+
+# One box's worth of species, so that the DAG stays small.
+SPECIES = ("LiF", "Na", "TFSI", "NaTFSI", "DOL", "FEC")
+
+PAPER = """
+name: one
+title: a paper with one number
+citation: nobody, nowhere
+doi: 10.1000/none
+level_of_theory: B3LYP/6-31G(d,p)
+values:
+  - table: "1"
+    quantity: LUMO
+    subject: LiF
+    value: -1.34
+    unit: eV
+    where: table 1
+    kind: computed
+    tolerance: 0.01
+    result:
+      orbital: {species: LiF, key: lumo_ev}
+"""
+
+
+@dataclass
+class Workflow:
+    """A copy of the project that runs with the fake engine."""
+
+    folder: Path
+
+    def run(self, *arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess:
+        """Call Snakemake as a user does."""
+        done = subprocess.run(
+            [sys.executable, "-m", "snakemake", "--cores", "2", *arguments],
+            cwd=self.folder,
+            env=os.environ | {"XDG_CACHE_HOME": str(self.folder / "cache")} | environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        if check:
+            assert done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    def calls(self) -> list[str]:
+        """Return the stage calls since the last time this was asked, such as 'geometry EC'."""
+        log = self.folder / "calls.log"
+        lines = log.read_text().splitlines() if log.exists() else []
+        log.unlink(missing_ok=True)
+        return sorted(lines)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project that was run to its end once."""
+    folder = tmp_path_factory.mktemp("project") / "electroscreen"
+    folder.mkdir()
+    for name in ("Snakefile", "config", "profiles", "molecules", "envs"):
+        source = ROOT / name
+        (shutil.copytree if source.is_dir() else shutil.copy2)(source, folder / name)
+    for path in (folder / "molecules" / "species").glob("*.yaml"):
+        if path.stem not in SPECIES:
+            path.unlink()
+    for path in (folder / "molecules" / "papers").glob("*.yaml"):
+        path.unlink()
+    (folder / "molecules" / "papers" / "one.yaml").write_text(PAPER)
+    shutil.copytree(ROOT / "workflow" / "rules", folder / "workflow" / "rules")
+    # The rules call `electroscreen` from the folder of the Python that runs Snakemake; the test puts its own there.
+    common = folder / "workflow" / "rules" / "common.smk"
+    command = folder / "bin" / "electroscreen"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} {FAKE_ENGINE} "$@"\n')
+    command.chmod(0o755)
+    prefix = f"""shell.prefix('export PATH={command.parent}:"$PATH"; ')"""
+    lines = [prefix if line.startswith("shell.prefix") else line for line in common.read_text().splitlines()]
+    assert prefix in lines
+    common.write_text("\n".join(lines) + "\n")
+    workflow = Workflow(folder)
+    workflow.run()
+    return folder
+
+
+@pytest.fixture
+def workflow(finished: Path, tmp_path: Path) -> Workflow:
+    """A copy of the finished project, modification times and Snakemake's memory included."""
+    folder = tmp_path / "electroscreen"
+    shutil.copytree(finished, folder, symlinks=True, copy_function=shutil.copy2)
+    copy = Workflow(folder)
+    copy.calls()
+    return copy

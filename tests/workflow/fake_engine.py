@@ -1,0 +1,97 @@
+"""Stands in for the command `electroscreen`: computes nothing, writes small records of the right shape.
+
+Tables, figures and report are the real ones. Each call is noted in calls.log; FAKE_KILL names a stage that kills itself
+half-way, FAKE_FAIL a species whose geometry does not converge.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from electroscreen import cli
+from electroscreen.project import Project
+from electroscreen.recipe import digest
+from electroscreen.recipes import molecules_of
+from electroscreen.record import write_json, write_text
+
+REAL = ("tables", "figures", "report", "summary")
+
+
+def main() -> int:
+    """Note the call and fake the stage."""
+    stage, subject = sys.argv[1], sys.argv[2]
+    if stage in REAL:
+        with Path("calls.log").open("a") as log:
+            log.write(f"{stage}\n")
+        return cli.main(sys.argv[1:])
+    project = Project(Path(), sys.argv[sys.argv.index("--settings") + 1])
+    with Path("calls.log").open("a") as log:
+        log.write(f"{stage} {subject}\n")
+    record = {"verdict": "ok", "warnings": [], "provenance": {"recipe_hash": digest(project.recipe(stage, subject))}}
+    if stage in ("geometry", "orbitals", "charges", "forcefield"):
+        fake_species(project, stage, subject, record)
+    else:
+        fake_box(project, stage, subject, record)
+    return 0
+
+
+def fake_species(project: Project, stage: str, name: str, record: dict) -> None:
+    """Write what a stage of a species writes."""
+    folder = project.species_folder(name)
+    record |= {"species": name, "level": "fake"}
+    if stage == "geometry":
+        write_text(folder / "geometry.xyz", "0\nfake\n")
+        die_if_asked(stage, name)
+        np.save(folder / "density.npy", np.zeros((0, 0)))
+        if os.environ.get("FAKE_FAIL") == name:
+            record["verdict"] = "not converged: as asked"
+    if stage == "orbitals":
+        record |= {"title": name, "formula": "X", "homo_ev": -8.0, "lumo_ev": -1.0, "gap_ev": 7.0, "dipole_debye": 1.0}
+    if stage == "forcefield":
+        write_text(folder / "forcefield.xml", "<ForceField/>")
+    write_json(folder / f"{stage}.json", record)
+
+
+def fake_box(project: Project, stage: str, name: str, record: dict) -> None:
+    """Write what a stage of a box writes."""
+    folder = project.box_folder(name)
+    box = project.box(name)
+    record |= {"box": name}
+    if stage == "composition":
+        molecules = [
+            {"species": species, "count": 1, "charge_e": 0, "symbols": ["H"], "masses_amu": [1.0]}
+            for species in molecules_of(box, project.box_species(box))
+        ]
+        record |= {"title": box.title, "temperature_k": 298.15, "molecules": molecules, "atoms": len(molecules)}
+        record |= {"components": [], "net_charge_e": 0, "ideal_density_g_per_ml": 1.0, "edge_angstrom": 20.0}
+        write_json(folder / "composition.json", record)
+    elif stage == "analysis":
+        record |= {"coordination": [], "diffusion": [], "frames": 1, "duration_ps": 1.0, "replicas": 1}
+        np.savez(folder / "curves.npz")
+        write_json(folder / "analysis.json", record)
+    else:
+        replica = folder / f"replica-{sys.argv[sys.argv.index('--replica') + 1]}"
+        files = {"packing": ["packed.pdb", "system.xml"], "dynamics": ["trajectory.xtc"]}[stage]
+        for file in files:
+            write_text(replica / file, "")
+        if stage == "dynamics":
+            write_text(replica / "restart" / "progress", "half")
+            die_if_asked(stage, name)
+            write_text(replica / "state.csv", "phase\n")
+            record |= {"density_g_per_ml": 1.0, "density_low": 0.9, "density_high": 1.1, "temperature_k": 298.0}
+        write_json(replica / {"packing": "packing.json", "dynamics": "equilibration.json"}[stage], record)
+
+
+def die_if_asked(stage: str, name: str) -> None:
+    """Die as by kill -9, once."""
+    if os.environ.get("FAKE_KILL") == f"{stage} {name}":
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,142 @@
+"""The DAG as a user meets it: what reruns when, what a kill leaves, how wrong input ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+EC = """
+name: EC
+title: ethylene carbonate
+role: solvent
+smiles: C1COC(=O)O1
+density_g_per_ml: 1.32
+"""
+
+REPORTING = ["figures", "report", "tables"]
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def test_finished_project_has_nothing_to_do(workflow):
+    workflow.run()
+    assert workflow.calls() == []
+
+
+def test_added_species_runs_its_own_jobs_and_the_tables(workflow):
+    (workflow.folder / "molecules/species/EC.yaml").write_text(EC)
+    workflow.run()
+    assert workflow.calls() == sorted(["geometry EC", "orbitals EC", *REPORTING, "summary"])
+    assert "\nEC," in (workflow.folder / "results/quick/tables/frontier_orbitals.csv").read_text()
+
+
+def test_removed_species_leaves_the_tables_without_any_other_job(workflow):
+    path = workflow.folder / "molecules/species/EC.yaml"
+    path.write_text(EC)
+    workflow.run()
+    workflow.calls()
+    path.unlink()
+    workflow.run()
+    assert workflow.calls() == sorted([*REPORTING, "summary"])
+    assert "\nEC," not in (workflow.folder / "results/quick/tables/frontier_orbitals.csv").read_text()
+
+
+def test_comment_notes_and_touch_rerun_nothing(workflow):
+    path = workflow.folder / "molecules/species/DOL.yaml"
+    path.write_text("# a remark\n" + path.read_text() + "notes: nothing that matters\n")
+    os.utime(workflow.folder / "molecules/boxes/natfsi_dol_fec.yaml")
+    os.utime(workflow.folder / "config/quick.yaml")
+    workflow.run()
+    assert workflow.calls() == []
+
+
+def test_changed_structure_reruns_that_species_and_what_depends_on_it(workflow):
+    edit(workflow.folder / "molecules/species/FEC.yaml", "O=C1OCC(F)O1", "O=C1OC(F)CO1")
+    calls = set(workflow.run() and workflow.calls())
+    stages = ("geometry", "orbitals", "charges", "forcefield")
+    assert {f"{stage} FEC" for stage in stages} <= calls
+    assert {f"{stage} natfsi_dol_fec" for stage in ("composition", "packing", "dynamics", "analysis")} <= calls
+    others = {call for call in calls if call.split()[0] in stages and not call.endswith(" FEC")}
+    assert others == set()
+
+
+def test_wanted_pair_reruns_the_analysis_and_no_dynamics(workflow):
+    edit(workflow.folder / "molecules/boxes/natfsi_dol_fec.yaml", "O(FEC), F]", "O(FEC)]")
+    workflow.run()
+    assert workflow.calls() == sorted(["analysis natfsi_dol_fec", *REPORTING, "summary"])
+
+
+def test_changed_grid_reruns_orbitals_and_no_geometry(workflow):
+    edit(workflow.folder / "config/quick.yaml", "grid_final: 3", "grid_final: 4")
+    workflow.run()
+    assert {call.split()[0] for call in workflow.calls()} == {"orbitals", *REPORTING, "summary"}
+
+
+def test_species_that_does_not_converge_keeps_no_table_from_being_built(workflow):
+    (workflow.folder / "molecules/species/EC.yaml").write_text(EC)
+    workflow.run(FAKE_FAIL="EC")
+    record = json.loads((workflow.folder / "results/quick/species/EC/geometry.json").read_text())
+    assert record["verdict"] == "not converged: as asked"
+    assert (workflow.folder / "results/quick/report.html").exists()
+
+
+def test_killed_job_leaves_nothing_that_is_taken_as_done(workflow):
+    (workflow.folder / "molecules/species/EC.yaml").write_text(EC)
+    failed = workflow.run(check=False, FAKE_KILL="geometry EC")
+    assert failed.returncode != 0
+    assert not (workflow.folder / "results/quick/species/EC/geometry.xyz").exists()
+    workflow.calls()
+    workflow.run()
+    assert workflow.calls() == sorted(["geometry EC", "orbitals EC", *REPORTING, "summary"])
+
+
+def test_restart_data_outlives_a_killed_run(workflow):
+    edit(workflow.folder / "config/quick.yaml", "production_ps: 120", "production_ps: 150")
+    failed = workflow.run(check=False, FAKE_KILL="dynamics natfsi_dol_fec")
+    assert failed.returncode != 0
+    assert "dynamics natfsi_dol_fec" in workflow.calls()
+    replica = workflow.folder / "results/quick/boxes/natfsi_dol_fec/replica-1"
+    assert (replica / "restart/progress").exists()
+    assert not (replica / "equilibration.json").exists()
+
+
+def test_wrong_input_ends_in_one_line_before_any_job(workflow):
+    path = workflow.folder / "molecules/species/EC.yaml"
+    path.write_text(EC + "chargee: 0\n")
+    done = workflow.run(check=False)
+    assert done.returncode != 0
+    assert "molecules/species/EC.yaml: chargee: unknown key, did you mean 'charge'?" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert workflow.calls() == []
+
+
+def test_unknown_settings_end_in_one_line(workflow):
+    done = workflow.run("--config", "settings=quik", check=False)
+    assert done.returncode != 0
+    assert "config/quik.yaml: no such file, did you mean 'quick'?" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_dry_run_tells_the_jobs_and_does_none(workflow):
+    (workflow.folder / "molecules/species/EC.yaml").write_text(EC)
+    done = workflow.run("-n")
+    assert "electroscreen geometry EC --settings quick" in done.stdout + done.stderr
+    assert workflow.calls() == []
+
+
+def test_lint_finds_nothing(workflow):
+    done = workflow.run("--lint")
+    assert "good condition" in done.stdout + done.stderr
+
+
+def test_figure_code_is_no_input_of_any_rule(workflow):
+    """Editing a plot reruns no science: asking for the figures again runs them and nothing else."""
+    time.sleep(1.1)
+    workflow.run("--forcerun", "figures")
+    assert workflow.calls() == sorted(["figures", "report", "summary"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from electroscreen.inputs import InputError
+
 
 def choose_platform(wanted: str, system, threads: int):
     """Return an OpenMM platform and its properties.
@@ -11,8 +13,10 @@ def choose_platform(wanted: str, system, threads: int):
 
     Raises
     ------
-    ValueError
-        If the wanted platform is not installed, or none works.
+    InputError
+        If the wanted platform is not installed.
+    RuntimeError
+        If none works.
     """
     import openmm
 
@@ -21,7 +25,7 @@ def choose_platform(wanted: str, system, threads: int):
     candidates = [p for p in by_speed if wanted in ("fastest", p.getName())]
     if not candidates:
         names = ", ".join(p.getName() for p in by_speed)
-        raise ValueError(f"settings: dynamics.platform: {wanted} is not installed; there are {names}")
+        raise InputError(f"settings: dynamics.platform: {wanted} is not installed; there are {names}")
     faults = []
     for platform in candidates:
         properties = _properties(platform.getName(), threads)
@@ -31,7 +35,7 @@ def choose_platform(wanted: str, system, threads: int):
             faults.append(f"{platform.getName()}: {error}")
             continue
         return platform, properties
-    raise ValueError(f"no OpenMM platform works: {'; '.join(faults)}")
+    raise RuntimeError(f"no OpenMM platform works: {'; '.join(faults)}")
 
 
 def _properties(name: str, threads: int) -> dict[str, str]:

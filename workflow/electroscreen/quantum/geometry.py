@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from electroscreen.inputs import InputError
 from electroscreen.quantum.optimise import Optimised, Surface, optimise
 from electroscreen.quantum.scf import HARTREE_EV, SCFNotConvergedError
 from electroscreen.quantum.structures import Structure, starting_structures, xtb_hessian
@@ -61,6 +62,8 @@ def find_geometry(
     try:
         positions, density, found = _search(species, quantum, recipe, files)
         record |= found
+    except InputError:
+        raise
     except (SCFNotConvergedError, ValueError) as failure:
         record |= {"verdict": f"not converged: {failure}", "energy_hartree": None, "candidates": []}
     record["provenance"] = provenance(recipe, PACKAGES, started, threads)
@@ -116,17 +119,27 @@ def _choose_start(species: Species, quantum: Quantum, surface: Surface) -> tuple
     """Rank the lowest xTB structures by DFT; leave the winner's density on the surface as the next guess."""
     structures = starting_structures(species, quantum.conformers, quantum.ion_sites)
     contenders = _contenders(structures, quantum.candidates)
-    energies: dict[str, float] = {}
-    densities: dict[str, np.ndarray] = {}
-    if len(contenders) > 1:
-        for structure in contenders:
-            surface.density = None
-            solved = surface.solve(structure.positions_angstrom)
-            energies[structure.origin] = float(solved.mean_field.e_tot)
-            densities[structure.origin] = solved.density
-    best = min(contenders, key=lambda s: energies.get(s.origin, 0.0))
+    energies, densities = _dft_energies(contenders, surface) if len(contenders) > 1 else ({}, {})
+    best = min(contenders, key=lambda s: energies.get(s.origin, np.inf))
     surface.density = densities.get(best.origin)
     return [_candidate(s, structures, energies, s is best) for s in structures], best.positions_angstrom
+
+
+def _dft_energies(contenders: list[Structure], surface: Surface) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """Energies (hartree) and densities by origin; a structure whose SCF does not converge drops out of the ranking."""
+    energies, densities, failures = {}, {}, []
+    for structure in contenders:
+        surface.density = None
+        try:
+            solved = surface.solve(structure.positions_angstrom)
+        except SCFNotConvergedError as failure:
+            failures.append(failure)
+            continue
+        energies[structure.origin] = float(solved.mean_field.e_tot)
+        densities[structure.origin] = solved.density
+    if not energies:
+        raise failures[0]
+    return energies, densities
 
 
 def _contenders(structures: list[Structure], count: int) -> list[Structure]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from electroscreen.inputs import InputError
 from electroscreen.quantum.geometry import read_xyz
 from electroscreen.quantum.optimise import Surface
 from electroscreen.quantum.scf import HARTREE_EV, SCFNotConvergedError
@@ -75,6 +76,8 @@ def _solve(species: Species, quantum: Quantum, positions: np.ndarray, density_fi
     try:
         solved = surface.solve(positions)
         homo_ev, lumo_ev = frontier_orbitals(solved.mean_field.mo_energy, solved.mean_field.mo_occ)
+    except InputError:
+        raise
     except (SCFNotConvergedError, ValueError) as failure:
         return {"verdict": f"not converged: {failure}"}
     return {

@@ -6,11 +6,11 @@ import os
 import shutil
 from pathlib import Path
 
-# Before any numerical library is loaded: threads that wait for each other make small jobs ten times slower.
+import pytest
+
+# Before any numerical library is loaded: threads that wait for each other make small jobs many times slower.
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
-
-import pytest
 
 ROOT = Path(__file__).parent.parent
 

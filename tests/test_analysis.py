@@ -12,8 +12,8 @@ from analysis_helpers import random_walk, write_json, write_xtc
 
 from electroscreen.analysis import verdicts
 from electroscreen.analysis.run import analyse
-from electroscreen.analysis.sites import Site, atoms_of, check_site, check_species, parse_site
 from electroscreen.record import read_json
+from electroscreen.sites import Site, atoms_of, check_site, check_species, parse_site
 
 EDGE_A = 24.0
 FRAME_PS = 0.5
@@ -248,5 +248,5 @@ def test_unknown_species_are_explained():
 
 
 def test_sites_can_be_checked_without_heavy_modules():
-    code = "import sys, electroscreen.analysis.sites; print([m for m in ('numpy', 'MDAnalysis') if m in sys.modules])"
+    code = "import sys, electroscreen.sites; print([m for m in ('numpy', 'MDAnalysis') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

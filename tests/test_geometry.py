@@ -188,12 +188,13 @@ def test_an_interrupted_run_goes_on_and_ends_where_the_other_did(water, gaussian
     assert [path.name for path in tmp_path.iterdir()] == ["geometry.restart.json"]
     point = np.array(read_json(files.restart)["positions_angstrom"])
     started_at = []
-    with monkeypatch.context() as patch:
-        searched = stage.optimise
-        patch.setattr(
-            stage, "optimise", lambda surface, start, *rest: started_at.append(start) or searched(surface, start, *rest)
-        )
-        resumed, y = run(WATER, gaussian_level, tmp_path)
+
+    def watched(surface, start, *rest):
+        started_at.append(start)
+        return optimise(surface, start, *rest)
+
+    monkeypatch.setattr(stage, "optimise", watched)
+    resumed, y = run(WATER, gaussian_level, tmp_path)
     assert started_at[0] == pytest.approx(point)
     assert resumed["resumed"] is True
     assert resumed["candidates"] == record["candidates"]

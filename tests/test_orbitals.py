@@ -150,7 +150,7 @@ def test_dipole_is_the_slope_of_the_energy_in_a_field(lithium_fluoride, quick):
 
 
 def test_water_has_gaussians_dipole(quick, tmp_path):
-    """2.09 D, B3LYP/6-31G(d) near its minimum (Gaussian 16); 2.04 D with Hartree-Fock's and 1.85 D in nature."""
+    """2.09 D, B3LYP/6-31G(d) near its minimum (Gaussian 16)."""
     plain = changed(quick, {"basis": "6-31g(d)", "density_fitting": False})
     x = [[0, 0, 0], [0, 0.761560, -0.598720], [0, -0.761560, -0.598720]]
     record = orbitals_at(x, species("water", "O"), plain, tmp_path)
@@ -184,7 +184,7 @@ def test_dipole_of_an_ion_does_not_depend_on_where_it_stands(quick, tmp_path):
     assert dipoles[0] == pytest.approx(dipoles[1], abs=0.02)
 
 
-def test_lowering_symmetry_of_names_changes_nothing(quick, tmp_path):
+def test_turning_the_molecule_changes_nothing(quick, tmp_path):
     """Turned and shifted, the same molecule has the same orbitals to the noise of the grid."""
     from scipy.spatial.transform import Rotation
 

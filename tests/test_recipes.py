@@ -153,7 +153,7 @@ def edit(project):
 
 def recipes_of(project: Project) -> dict[str, str]:
     """Hashes of the recipes of every stage of DOL, and of the box."""
-    names = {stage: "DOL" for stage in SPECIES_STAGES} | {stage: "natfsi_dol_fec" for stage in BOX_STAGES}
+    names = dict.fromkeys(SPECIES_STAGES, "DOL") | dict.fromkeys(BOX_STAGES, "natfsi_dol_fec")
     return {stage: digest(project.recipe(stage, name)) for stage, name in names.items()}
 
 

@@ -43,20 +43,25 @@ class Workflow:
 
     folder: Path
 
-    def run(self, *arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess:
-        """Call Snakemake as a user does."""
-        done = subprocess.run(
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen:
+        """Call Snakemake as a user does, in a process group of its own."""
+        return subprocess.Popen(
             [sys.executable, "-m", "snakemake", "--cores", "2", *arguments],
             cwd=self.folder,
             env=os.environ | {"XDG_CACHE_HOME": str(self.folder / "cache")} | environment,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=300,
-            check=False,
+            start_new_session=True,
         )
+
+    def run(self, *arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess:
+        """Call Snakemake and wait for its end."""
+        process = self.start(*arguments, **environment)
+        stdout, stderr = process.communicate(timeout=300)
         if check:
-            assert done.returncode == 0, done.stdout + done.stderr
-        return done
+            assert process.returncode == 0, stdout + stderr
+        return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
     def calls(self) -> list[str]:
         """Return the stage calls since the last time this was asked, such as 'geometry EC'."""

@@ -1,7 +1,7 @@
 """Stands in for the command `electroscreen`: computes nothing, writes small records of the right shape.
 
 Tables, figures and report are the real ones. Each call is noted in calls.log; FAKE_KILL names a stage that kills itself
-half-way, FAKE_FAIL a species whose geometry does not converge.
+half-way, FAKE_HANG one that takes a minute, FAKE_FAIL a species whose geometry does not converge.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -88,7 +89,9 @@ def fake_box(project: Project, stage: str, name: str, record: dict) -> None:
 
 
 def die_if_asked(stage: str, name: str) -> None:
-    """Die as by kill -9, once."""
+    """Die as by kill -9, or take long."""
+    if os.environ.get("FAKE_HANG") == f"{stage} {name}":
+        time.sleep(60)
     if os.environ.get("FAKE_KILL") == f"{stage} {name}":
         os.kill(os.getpid(), signal.SIGKILL)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -104,6 +105,22 @@ def test_restart_data_outlives_a_killed_run(workflow):
     replica = workflow.folder / "results/quick/boxes/natfsi_dol_fec/replica-1"
     assert (replica / "restart/progress").exists()
     assert not (replica / "equilibration.json").exists()
+
+
+def test_killed_snakemake_leaves_no_lock_and_a_second_one_is_refused(workflow):
+    (workflow.folder / "molecules/species/EC.yaml").write_text(EC)
+    process = workflow.start(FAKE_HANG="geometry EC")
+    deadline = time.time() + 120
+    while not (workflow.folder / "calls.log").exists() and time.time() < deadline:
+        time.sleep(0.2)
+    second = workflow.run(check=False)
+    assert second.returncode != 0
+    assert "another snakemake runs in this folder" in second.stderr
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert workflow.calls() == ["geometry EC"]
+    workflow.run()
+    assert workflow.calls() == sorted(["geometry EC", "orbitals EC", *REPORTING, "summary"])
 
 
 def test_wrong_input_ends_in_one_line_before_any_job(workflow):

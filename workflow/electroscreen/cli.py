@@ -202,6 +202,13 @@ def summary(project: Project, options: argparse.Namespace) -> None:
     print(f"\nReport: {project.results / 'report.html'}")
 
 
+def schemas(project: Project, options: argparse.Namespace) -> None:
+    """Write the JSON schemas of all input files to workflow/schemas/, for editors."""
+    from electroscreen.schemas import write_schemas
+
+    write_schemas(project.root / "workflow" / "schemas")
+
+
 def _limit_threads(threads: int) -> None:
     """Numerical libraries read these when they are loaded, which is after this."""
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -222,6 +229,7 @@ STAGES = {
     "figures": (figures, None, "figures"),
     "report": (report, None, "the HTML report"),
     "summary": (summary, None, "print the comparison with the papers"),
+    "schemas": (schemas, None, "write the JSON schemas of all input files"),
 }
 
 

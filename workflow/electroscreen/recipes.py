@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
-from electroscreen.analysis.sites import check_site, check_species
 from electroscreen.inputs import InputError, Model, check_name, did_you_mean, parse_model, read_yaml
+from electroscreen.sites import check_site, check_species
 from electroscreen.species import Species
 
 

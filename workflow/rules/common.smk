@@ -1,5 +1,6 @@
 # Names, recipes and the check of all inputs; everything else is in the package.
 
+import fcntl
 import shlex
 import sys
 from pathlib import Path
@@ -15,6 +16,16 @@ PROJECT = Project(Path(), SETTINGS)
 
 # The rules call `electroscreen`: the one that belongs to this Snakemake, whether or not its environment is active.
 shell.prefix(f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"; ')
+
+# Snakemake's own lock outlives a kill -9 and must then be removed by hand; the kernel's does not (profiles/default
+# switches the former off).
+if workflow.is_main_process and not workflow.dryrun:
+    Path(".snakemake").mkdir(exist_ok=True)
+    LOCK = Path(".snakemake/electroscreen.lock").open("w")
+    try:
+        fcntl.flock(LOCK, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit("electroscreen: another snakemake runs in this folder: wait for it, or stop it")
 
 try:
     # Jobs parse this file again; what the main process found right is right.

@@ -12,9 +12,9 @@ import numpy as np
 
 from electroscreen.analysis import coordination, diffusion, verdicts
 from electroscreen.analysis.rdf import distribution
-from electroscreen.analysis.sites import Site, atoms_of, check_site, check_species, parse_site
 from electroscreen.analysis.trajectory import Harvest, Pair, UnusableTrajectoryError, read_trajectory
 from electroscreen.record import OK, provenance, read_json, whole, write_json
+from electroscreen.sites import Site, atoms_of, check_site, check_species, parse_site
 
 PACKAGES = ("MDAnalysis", "kinisi", "numpy", "scipy")
 NOT_RUN = "not run"

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from electroscreen.analysis.rdf import PairCounter, PairCounts
-from electroscreen.analysis.sites import Site, atoms_of
+from electroscreen.sites import Site, atoms_of
 
 Pair = tuple[Site, Site]
 

@@ -21,6 +21,14 @@ def shipped() -> Path:
     return ROOT
 
 
+@pytest.fixture(scope="session")
+def quick(shipped):
+    """The shipped level of theory."""
+    from electroscreen.settings import read_settings
+
+    return read_settings(shipped / "config" / "quick.yaml").quantum
+
+
 @pytest.fixture
 def project(tmp_path) -> Path:
     """A copy of the shipped inputs that a test may spoil."""

@@ -188,7 +188,7 @@ def written(tmp_path, every, paper_box, shipped):
     return write
 
 
-def test_the_record_holds_what_later_stages_need(written, capsys):
+def test_the_record_holds_what_later_stages_need(written, shipped, capsys):
     record = written()
     assert record["verdict"] == "ok"
     assert (record["temperature_k"], record["pressure_bar"], record["net_charge_e"]) == (298.15, 1.0, 0)
@@ -197,7 +197,8 @@ def test_the_record_holds_what_later_stages_need(written, capsys):
     mass = sum(m["count"] * sum(m["masses_amu"]) for m in record["molecules"])
     volume = mass * 1.66053906660 / record["ideal_density_g_per_ml"]
     assert record["edge_angstrom"] == pytest.approx(volume ** (1 / 3), rel=1e-9)
-    assert (record["edge_angstrom"] / record["packing_edge_angstrom"]) ** 3 == pytest.approx(0.8)
+    fraction = read_settings(shipped / "config" / "quick.yaml").box.packing_density_fraction
+    assert (record["edge_angstrom"] / record["packing_edge_angstrom"]) ** 3 == pytest.approx(fraction)
     assert capsys.readouterr().out.splitlines() == describe(record)
 
 

@@ -6,34 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from quantum_helpers import changed, species
 
 from electroscreen.quantum.geometry import GeometryFiles, find_geometry
 from electroscreen.quantum.optimise import Surface
 from electroscreen.quantum.orbitals import find_orbitals, frontier_orbitals
 from electroscreen.record import read_json, write_json
-from electroscreen.settings import Quantum, read_settings
+from electroscreen.settings import Quantum
 from electroscreen.species import Species, read_species
 
 HARTREE_EV = 27.211386245988
 DEBYE_PER_ATOMIC_UNIT = 2.541746473
 RECIPE = {"stage": "orbitals", "protocol": 1}
-
-
-def species(name: str, smiles: str, **more) -> Species:
-    """A species with little written."""
-    return Species(name=name, title=name, role="solvent", smiles=smiles, **more)
-
-
-@pytest.fixture(scope="module")
-def quick(shipped) -> Quantum:
-    """The shipped level of theory."""
-    return read_settings(shipped / "config" / "quick.yaml").quantum
-
-
-def changed(quantum: Quantum, level: dict | None = None, **changes) -> Quantum:
-    """The same with some values changed."""
-    data = quantum.model_dump()
-    return Quantum(**(data | changes | {"level": data["level"] | (level or {})}))
 
 
 def orbitals_at(x, one: Species, quantum: Quantum, folder: Path, verdict: str = "ok", density=None) -> dict:

@@ -10,7 +10,7 @@ from electroscreen.boxes import packing
 from electroscreen.boxes.build import write_packing
 from electroscreen.boxes.packing import PackingError, Part, pack
 from electroscreen.record import read_json, write_json
-from electroscreen.settings import read_settings
+from electroscreen.settings import Settings, read_settings
 
 EDGE = 22.0
 
@@ -141,7 +141,9 @@ def built(tmp_path_factory, shipped):
         "molecules": [{"species": n, "count": c, "symbols": species(n).symbols} for n, c in names.items()],
     }
     write_json(folder / "composition.json", composition)
-    settings = read_settings(shipped / "config" / "quick.yaml")
+    shipped_settings = read_settings(shipped / "config" / "quick.yaml").model_dump()
+    dynamics = shipped_settings["dynamics"] | {"seed": 100, "cutoff_angstrom": 10.0}
+    settings = Settings(**shipped_settings | {"dynamics": dynamics})
 
     def write(verdict: str = "ok", edge: float = 21.5, replica: int = 3) -> dict:
         changed = composition | {"verdict": verdict, "packing_edge_angstrom": edge}
@@ -159,7 +161,7 @@ def test_files_of_a_replica_agree_with_each_other(built):
 
     folder, write, molecules_wanted = built
     record = write()
-    assert (record["verdict"], record["edge_angstrom"], record["seed"]) == ("ok", 21.5, 20260101 + 3)
+    assert (record["verdict"], record["edge_angstrom"], record["seed"]) == ("ok", 21.5, 100 + 3)
     pdb = app.PDBFile(str(folder / "packed.pdb"))
     system = openmm.XmlSerializer.deserialize((folder / "system.xml").read_text(encoding="utf-8"))
     wanted = [s for m in molecules_wanted for _ in range(m["count"]) for s in m["symbols"]]

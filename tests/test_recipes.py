@@ -136,19 +136,23 @@ def test_salts_stand_in_a_box_as_their_ions_each_once(every, tmp_path):
 
 @pytest.fixture
 def edit(project):
-    """Replace text in a file of the project; return the project, read afresh."""
+    """Set one field of a file of the project, or add a comment to it; return the project, read afresh."""
 
-    def replace(file: str, old: str, new: str) -> Project:
+    def change(file: str, keys: str, value) -> Project:
         from electroscreen.settings import read_settings
 
         path = project / file
-        text = path.read_text(encoding="utf-8")
-        assert old in text
-        path.write_text(text.replace(old, new), encoding="utf-8")
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        *parents, last = keys.split("/")
+        inner = content
+        for key in parents:
+            inner = inner[key]
+        inner[last] = value(inner.get(last)) if callable(value) else value
+        path.write_text("# a comment\n" + yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
         read_settings.cache_clear()
         return Project(project, "quick")
 
-    return replace
+    return change
 
 
 def recipes_of(project: Project) -> dict[str, str]:
@@ -157,33 +161,42 @@ def recipes_of(project: Project) -> dict[str, str]:
     return {stage: digest(project.recipe(stage, name)) for stage, name in names.items()}
 
 
+SPECIES_FILE, BOX_FILE, SETTINGS_FILE = (
+    "molecules/species/DOL.yaml",
+    "molecules/boxes/natfsi_dol_fec.yaml",
+    "config/quick.yaml",
+)
 EDITS = {
-    "a comment": ("molecules/species/DOL.yaml", "role:", "# a comment\nrole:", set()),
-    "another source": ("molecules/species/DOL.yaml", "vendor value", "a handbook", set()),
-    "the same number": ("molecules/boxes/natfsi_dol_fec.yaml", "volume_ml: 10}", "volume_ml: 10.0}", set()),
-    "another structure": ("molecules/species/DOL.yaml", "C1COCO1", "C1COCCO1", set(SPECIES_STAGES)),
-    "density": ("molecules/species/DOL.yaml", "1.06", "1.05", {"composition"}),
-    "amount": ("molecules/boxes/natfsi_dol_fec.yaml", "1.5", "1.6", {"composition"}),
-    "temperature": ("molecules/boxes/natfsi_dol_fec.yaml", "298.15", "310", {"composition", "analysis"}),
-    "a site": ("molecules/boxes/natfsi_dol_fec.yaml", "O(FEC), F", "O(FEC)", {"analysis"}),
-    "basis": ("config/quick.yaml", "basis: 6-31g(d,p)", "basis: 6-31g", {"geometry", "orbitals"}),
-    "coarse grid": ("config/quick.yaml", "grid_while_moving: 1", "grid_while_moving: 2", {"geometry"}),
-    "fine grid": ("config/quick.yaml", "grid_final: 3", "grid_final: 4", {"orbitals"}),
-    "charge scale": ("config/quick.yaml", "ion_charge_scale: 0.8", "ion_charge_scale: 1", {"composition", "packing"}),
-    "size": ("config/quick.yaml", "atoms: 1500", "atoms: 1600", {"composition"}),
-    "cutoff": ("config/quick.yaml", "cutoff_angstrom: 10.0", "cutoff_angstrom: 9.0", {"packing", "dynamics"}),
-    "length": ("config/quick.yaml", "production_ps: 150", "production_ps: 160", {"dynamics"}),
-    "more replicas": ("config/quick.yaml", "replicas: 1", "replicas: 2", set()),
-    "saved more often": ("config/quick.yaml", "checkpoint_ps: 15", "checkpoint_ps: 5", set()),
+    "nothing but a comment and the order of the fields": (SPECIES_FILE, "name", "DOL", set()),
+    "notes": (SPECIES_FILE, "notes", "a remark", set()),
+    "sources": (SPECIES_FILE, "sources", ["a handbook"], set()),
+    "the same number": (BOX_FILE, "recipe/DOL/volume_ml", float, set()),
+    "another structure": (SPECIES_FILE, "smiles", "C1COCCO1", set(SPECIES_STAGES)),
+    "density": (SPECIES_FILE, "density_g_per_ml", 1.05, {"composition"}),
+    "amount": (BOX_FILE, "recipe/NaTFSI/mass_g", 1.7, {"composition"}),
+    "temperature": (BOX_FILE, "temperature_k", 313.0, {"composition", "analysis"}),
+    "pressure": (BOX_FILE, "pressure_bar", 313.0, {"composition"}),
+    "sites": (BOX_FILE, "analysis/diffusion", ["Na"], {"analysis"}),
+    "basis": (SETTINGS_FILE, "quantum/level/basis", "6-31g", {"geometry", "orbitals"}),
+    "coarse grid": (SETTINGS_FILE, "quantum/grid_while_moving", 0, {"geometry"}),
+    "fine grid": (SETTINGS_FILE, "quantum/grid_final", 9, {"orbitals"}),
+    "memory": (SETTINGS_FILE, "quantum/memory_mb", 777, set()),
+    "charge scale": (SETTINGS_FILE, "forcefield/ion_charge_scale", 0.77, {"composition", "packing"}),
+    "size": (SETTINGS_FILE, "box/atoms", lambda n: n + 1, {"composition"}),
+    "cutoff": (SETTINGS_FILE, "dynamics/cutoff_angstrom", 9.5, {"packing", "dynamics"}),
+    "length": (SETTINGS_FILE, "dynamics/production_ps", lambda ps: ps + 1, {"dynamics"}),
+    "more replicas": (SETTINGS_FILE, "dynamics/replicas", lambda n: n + 1, set()),
+    "saved more often": (SETTINGS_FILE, "dynamics/checkpoint_ps", 0.5, set()),
+    "other machine": (SETTINGS_FILE, "dynamics/platform", "Reference", set()),
 }
 
 
 @pytest.mark.parametrize("case", EDITS)
 def test_what_runs_again_after_an_edit(project, edit, case):
     """Stages whose own recipe changes; those behind them follow through their input files."""
-    file, old, new, changed = EDITS[case]
+    file, keys, value, changed = EDITS[case]
     before = recipes_of(Project(project, "quick"))
-    after = recipes_of(edit(file, old, new))
+    after = recipes_of(edit(file, keys, value))
     assert {stage for stage in before if before[stage] != after[stage]} == changed
 
 

@@ -219,12 +219,9 @@ def test_no_functional_is_an_input_error():
         mean_field(["He"], [[0, 0, 0]], level(""))
 
 
-@pytest.mark.xfail(
-    strict=True, reason="DIIS may end in an excited state of the mean field; nobody asks if it is stable"
-)
+@pytest.mark.xfail(strict=True, reason="nobody asks whether the state that DIIS found is stable")
 def test_the_ladder_ends_in_the_lowest_state_it_can_reach():
-    """CrO, quintet: DIIS converges 1 eV above what the other rungs find."""
-    pair = [[0, 0, 0], [0, 0, 1.6]]
-    at = level(basis="def2-svp")
-    by_diis, by_shift = (converge(mean_field(["Cr", "O"], pair, at, multiplicity=5, grid=1), c) for c in (50, 12))
-    assert by_diis.mean_field.e_tot == pytest.approx(by_shift.mean_field.e_tot, abs=1e-4)
+    """CrO, quintet: DIIS ends 0.24 eV (with B3LYP 1.0 eV) above what the second order finds."""
+    pair, at = [[0, 0, 0], [0, 0, 1.6]], level("hf", "def2-svp")
+    by_diis, by_others = (converge(mean_field(["Cr", "O"], pair, at, multiplicity=5), c) for c in (60, 8))
+    assert by_diis.mean_field.e_tot <= by_others.mean_field.e_tot + 1e-4

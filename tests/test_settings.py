@@ -64,11 +64,13 @@ def test_the_line_names_the_key(change, refused, key):
 
 
 def test_too_few_frames_for_an_analysis_are_refused(change, refused):
+    change("dynamics.production_ps", 150)
     change("dynamics.frame_ps", 16)
     assert "frame_ps is 16, but a production of 150 ps needs at least 10 frames" in refused()
 
 
 def test_too_few_frames_for_a_mean_density_are_refused(change, refused):
+    change("dynamics.frame_ps", 0.3)
     change("dynamics.equilibrate_npt_ps", 5)
     assert "equilibrate_npt_ps is 5, but the mean density needs 20 times frame_ps" in refused()
 
@@ -125,6 +127,7 @@ def test_a_seed_beyond_32_bits_is_refused(change, refused):
 
 @pytest.mark.xfail(strict=True, reason="a frame every 0.1 ps with steps of 3 fs is a frame every 0.099 ps")
 def test_intervals_that_steps_cannot_hit_are_refused(change, refused):
+    change("dynamics.timestep_fs", 3.0)
     change("dynamics.frame_ps", 0.1)
     assert "frame_ps" in refused()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from quantum_helpers import species
 from scipy.spatial.distance import pdist, squareform
 
 from electroscreen.quantum.optimise import _rigid_motions, _usable_guess
@@ -17,13 +18,7 @@ from electroscreen.quantum.structures import (
     xtb_atoms,
     xtb_hessian,
 )
-from electroscreen.species import Species, molecule, read_species
-
-
-def species(name: str, smiles: str | None = None, **more) -> Species:
-    """A species with little written."""
-    return Species(name=name, title=name, role="solvent", smiles=smiles, **more)
-
+from electroscreen.species import molecule, read_species
 
 WATER = species("water", "O")
 
@@ -76,7 +71,7 @@ def test_lithium_fluoride_is_a_pair():
 
 
 def test_lithium_carbonate_is_planar_with_both_lithiums_between_two_oxygens(shipped):
-    found = starting_structures(read_species(shipped / "molecules" / "species" / "Li2CO3.yaml"), 6, 12)[0]
+    found = starting_structures(read_species(shipped / "molecules" / "species" / "Li2CO3.yaml"), 6, 8)[0]
     x = found.positions_angstrom
     assert np.linalg.svd(x - x.mean(axis=0))[1][2] < 0.05
     r = distances(found)
@@ -118,12 +113,12 @@ def test_placements_are_everywhere_touch_and_do_not_overlap():
 
 
 def test_all_found_keep_their_bonds_and_a_torn_one_is_noticed():
-    salt = species("LMC", "[Li+].COC(=O)[O-]")
+    salt = species("NaHCOO", "[Na+].[O-]C=O")
     found = starting_structures(salt, conformers=2, ion_sites=3)
     for structure in found:
         assert _bonds_kept(salt, structure.positions_angstrom)
     torn = found[0].positions_angstrom.copy()
-    torn[1] += 2.0 * (torn[1] - torn[2]) / np.linalg.norm(torn[1] - torn[2])
+    torn[1] += 1.0 * (torn[1] - torn[2]) / np.linalg.norm(torn[1] - torn[2])
     assert not _bonds_kept(salt, torn)
 
 

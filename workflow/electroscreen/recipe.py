@@ -39,7 +39,7 @@ def as_text(recipe: dict[str, Any]) -> str:
 
 def species_recipe(stage: str, species, settings) -> dict[str, Any]:
     """Return what decides a stage of one species: its structure and the settings that the stage uses."""
-    identity = species.model_dump(include={"smiles", "xyz", "charge", "multiplicity", "start"})
+    identity = species.model_dump(include={"smiles", "xyz", "charge", "multiplicity", "start", "search"})
     quantum = settings.quantum
     if stage == "geometry":
         used = quantum.model_dump(exclude={"grid_final", "memory_mb"})

@@ -34,6 +34,9 @@ class Species(Model):
     smiles: str | None = None
     xyz: str | None = Field(default=None, description="atoms, where no SMILES can say them (cages)")
     start: StartingGeometry | None = None
+    search: bool = Field(
+        default=True, description="look for lower structures; false keeps the basin of 'start', as a paper shows it"
+    )
     ions: dict[str, int] | None = Field(default=None, description="of a salt: its ions as species, with counts")
     density_g_per_ml: float | None = Field(default=None, gt=0, lt=25, description="of the pure liquid at 25 °C")
     sources: list[str] = Field(default_factory=list)
@@ -51,6 +54,8 @@ class Species(Model):
         given = [key for key in ("smiles", "xyz") if getattr(self, key) is not None]
         if len(given) == 2 or not (given or self.start):
             raise ValueError("give its atoms as either 'smiles' or 'xyz', or as 'start' with the level it came from")
+        if not self.search and self.start is None:
+            raise ValueError("search: false keeps the structure in 'start', but there is none")
         if self.start is not None:
             atoms = [symbol for symbol, _ in parse_xyz(self.start.xyz)]
             if atoms != self.symbols:

@@ -30,7 +30,8 @@ class Structure:
 def starting_structures(species: Species, conformers: int, ion_sites: int) -> list[Structure]:
     """Return distinct GFN2-xTB minima of a species, lowest first.
 
-    A starting geometry given in the species file takes the place of the minimum that it relaxes to.
+    A starting geometry given in the species file takes the place of the minimum that it relaxes to; with
+    `search: false` it is the only one.
 
     Parameters
     ----------
@@ -46,6 +47,8 @@ def starting_structures(species: Species, conformers: int, ion_sites: int) -> li
     """
     if len(species.symbols) == 1:
         return [Structure("single atom", np.zeros((1, 3)))]
+    if not species.search:
+        return _with_given_start(species, [])
     starts = _raw_starts(species, conformers, ion_sites)
     rough = _intact(species, [_descend(species, start)[0] for start in starts])
     near = [s for s in rough if s.energy_gfn2_ev < rough[0].energy_gfn2_ev + WORTH_TIGHTENING_EV]

@@ -1,0 +1,17 @@
+"""Species and levels of theory in one line."""
+
+from __future__ import annotations
+
+from electroscreen.settings import Quantum
+from electroscreen.species import Species
+
+
+def species(name: str, smiles: str | None = None, **more) -> Species:
+    """A species with little written."""
+    return Species(name=name, title=name, role="solvent", smiles=smiles, **more)
+
+
+def changed(quantum: Quantum, level: dict | None = None, **changes) -> Quantum:
+    """The same settings with some values changed, `level` inside the level of theory."""
+    data = quantum.model_dump()
+    return Quantum(**(data | changes | {"level": data["level"] | (level or {})}))

@@ -106,7 +106,7 @@ def test_species_without_levels_are_named_with_their_reason(tmp_path, drawn):
 
 def test_the_papers_levels_are_found():
     found = {(mark["species"], mark["key"]): mark["value"] for mark in paper_levels(read_papers(PAPERS).values())}
-    assert found["LiF", "lumo_ev"] == -1.34 and found["Sn_OTf2", "homo_ev"] == -7.37 and len(found) == 11
+    assert found["LiF", "lumo_ev"] == -1.34 and found["Sn_OTf2", "homo_ev"] == -7.37 and len(found) == 12
 
 
 def test_rdf_shows_peak_cutoff_and_count(tmp_path, drawn):

@@ -139,7 +139,7 @@ def test_warnings_are_gathered_with_the_files_that_are_missing(page):
 def test_the_run_and_the_methods_are_told_from_the_records(page):
     assert "pyscf" in page.cells and "2.9.0" in page.cells
     assert "Kohn-Sham orbitals of 15 species were computed at b3lypg/6-31g(d,p) cartesian" in page.text
-    assert "13 of 14 are usable" in page.text
+    assert "14 of 15 are usable" in page.text
     assert "Box natfsi_dol_fec holds 4 Na, 4 TFSI, 117 DOL, 11 FEC (1451 atoms) at 298.2 K" in page.text
     assert (
         "Replica-1 equilibrated at 1.152 g/mL (95 % interval 1.149 to 1.156 g/mL) and then ran for 150 ps" in page.text

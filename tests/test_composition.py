@@ -218,7 +218,6 @@ def test_a_molecule_without_force_field_is_a_verdict_that_names_it(written):
 # Known defects: each must fail until it is mended, and then lose its mark.
 
 
-@pytest.mark.xfail(strict=True, reason="cations count with the radius of the neutral atom: Na+ with 58 Å³ instead of 4")
 @pytest.mark.parametrize(
     ("smiles", "density"),
     [("[Na+].F[B-](F)(F)F", 2.47), ("[Na+].[O-][N+](=O)[O-]", 2.26), ("[Li+].[O-][N+](=O)[O-]", 2.38)],

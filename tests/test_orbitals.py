@@ -222,7 +222,6 @@ def test_koopmans_in_helium(quick, tmp_path):
 # Known defects: each must fail until it is mended, and then lose its mark.
 
 
-@pytest.mark.xfail(strict=True, reason="a density of another basis ends in 'not converged' instead of a fresh start")
 def test_a_density_of_another_basis_is_no_guess(quick, tmp_path):
     one = species("LiF", "[Li+].[F-]")
     record = orbitals_at([[0, 0, 0], [0, 0, 1.56]], one, quick, tmp_path, density=np.eye(7))

@@ -228,7 +228,6 @@ def test_names_that_are_not_there_are_an_input_error(shipped):
 # Known defects: each must fail until it is mended, and then lose its mark.
 
 
-@pytest.mark.xfail(strict=True, reason="a salt without 'ions' is packed as one rigid pair")
 def test_a_salt_without_ions_cannot_stand_in_a_box(project, refused):
     recipe = {"DOL": {"volume_ml": 10}, "LiF": {"mass_g": 1}}
     box = BOX | {"recipe": recipe, "analysis": {}}
@@ -250,7 +249,6 @@ def test_yes_is_no_mass(project, refused):
     assert "recipe.NaTFSI.mass_g" in refused()
 
 
-@pytest.mark.xfail(strict=True, reason="an ion by volume is told to get a density first")
 def test_an_ion_by_volume_is_told_to_be_a_salt(project, refused):
     box = BOX | {"recipe": {"Na": {"volume_ml": 1}}, "analysis": {}}
     (project / "molecules" / "boxes" / "Y.yaml").write_text(yaml.safe_dump(box), encoding="utf-8")

@@ -243,7 +243,6 @@ def test_rows_and_frames_of_segments_join_in_order_without_those_after_the_last_
 # Known defects: each must fail until it is mended, and then lose its mark.
 
 
-@pytest.mark.xfail(strict=True, reason="the recipe of dynamics knows neither temperature nor packing, so it goes on")
 @pytest.mark.parametrize("change", [{"temperature_k": 200.0}, {"pressure_bar": 900.0}, {"edge": 12.6}])
 def test_other_conditions_or_another_packing_start_afresh(tmp_path, monkeypatch, change):
     """A user corrects the temperature of a box whose run was interrupted: half of it must not be at the old one."""

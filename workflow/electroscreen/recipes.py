@@ -107,15 +107,17 @@ def check_box(path: Path, box: BoxRecipe, every: Mapping[str, Species]) -> None:
     for name, amount in box.recipe.items():
         if name not in every:
             raise InputError(f"{path}: recipe.{name}: there is no such species{did_you_mean(name, list(every))}")
-        try:
-            amount.moles(every[name])
-        except ValueError as error:
-            raise InputError(f"{path}: recipe.{name}: {error}") from None
         if every[name].charge:
             raise InputError(
                 f"{path}: recipe.{name}: carries {every[name].charge:+d} e: a box must be neutral, so give the salt "
                 "(a species with 'ions') and not the ion"
             )
+        if "." in (every[name].smiles or "") and every[name].ions is None:
+            raise InputError(f"{path}: recipe.{name}: is a salt without 'ions': add them to the species {name}")
+        try:
+            amount.moles(every[name])
+        except ValueError as error:
+            raise InputError(f"{path}: recipe.{name}: {error}") from None
     symbols = {name: every[name].symbols for name in molecules_of(box, every)}
     try:
         for pairs in box.analysis.coordination:

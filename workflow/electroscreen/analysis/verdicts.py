@@ -48,7 +48,7 @@ def not_computed(reason: str) -> str:
 
 def not_diffusive(bound_a2_per_ns: float) -> str:
     """Return the verdict of a motion for which only an upper bound is known."""
-    return f"not diffusive: D below {bound_a2_per_ns:.2g} Å²/ns"
+    return f"not diffusive: D below {float(f'{bound_a2_per_ns:.2g}'):g} Å²/ns"
 
 
 def combined(flaws: Iterable[str], boxes: int) -> str:

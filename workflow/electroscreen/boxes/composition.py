@@ -139,6 +139,9 @@ def _van_der_waals_volume_ml_per_mol(species: Species) -> float:
         return volume * CM3_PER_ANGSTROM3 * AVOGADRO_PER_MOL
     volume = 0.0
     for part in Chem.GetMolFrags(molecule(species.smiles), asMols=True, sanitizeFrags=False):
+        if part.GetNumAtoms() == 1 and part.GetAtomWithIdx(0).GetFormalCharge() > 0:
+            # Van der Waals radii are those of the neutral atoms; a cation is a few Å³ and sits between the anions.
+            continue
         if part.GetNumAtoms() == 1:
             volume += 4 / 3 * np.pi * table.GetRvdw(part.GetAtomWithIdx(0).GetSymbol()) ** 3
             continue

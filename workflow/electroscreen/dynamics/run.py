@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +98,7 @@ def run_dynamics(
         )
         write_json(files.record, record)
         if not record["verdict"].startswith("not run"):
-            Restart(files.restart, digest(recipe)).remove()
+            shutil.rmtree(files.restart, ignore_errors=True)
 
 
 class Run:
@@ -119,7 +121,7 @@ class Run:
         # Three for the total momentum, which the motion remover holds at zero.
         self.degrees_of_freedom = 3 * self.system.getNumParticles() - constraints - 3
         self.platform, self.properties = choose_platform(dynamics.platform, self.system, threads)
-        self.restart = Restart(files.restart, digest(recipe))
+        self.restart = Restart(files.restart, _run_hash(files, conditions, recipe))
 
     def to_the_end(self) -> dict[str, Any]:
         """Run all phases that are left; return what the record says of the run.
@@ -135,12 +137,13 @@ class Run:
         rows = self.restart.join_rows(progress.segments)
         write_text(self.files.state_table, "\n".join([COLUMNS, *rows]) + "\n")
         self.restart.join_frames(progress.segments, self.files.trajectory)
+        production = plan[-1]
         return {
             "platform": self.platform.getName(),
             "ns_per_day": 86.4 * self.dynamics.production_ps / max(progress.production_wall_seconds, 1e-9),
             "wall_seconds": progress.wall_seconds,
             "production_ps": self.dynamics.production_ps,
-            "frame_ps": self.dynamics.frame_ps,
+            "frame_ps": production.steps(self.dynamics.frame_ps) * production.timestep_fs / 1000,
             **judge(read_states(self.files.state_table), self.conditions.temperature_k),
         }
 
@@ -299,6 +302,12 @@ def judge(states, temperature_k: float) -> dict[str, Any]:
         "density_drift_percent": 100 * change / mean.mean,
         "temperature_k": temperature,
     }
+
+
+def _run_hash(files: DynamicsFiles, conditions: Conditions, recipe: dict[str, Any]) -> str:
+    """Hash of all that a run starts from: another temperature or packing must not go on with this restart data."""
+    starts = {name: sha256((files.folder / name).read_bytes()).hexdigest() for name in ("system.xml", "packed.pdb")}
+    return digest({"recipe": recipe, "conditions": asdict(conditions), **starts})
 
 
 def _carry_over(state, context) -> None:

@@ -48,7 +48,8 @@ class Surface:
             species.symbols, positions_angstrom, species.charge, species.multiplicity, quantum.level
         )
         mean_field = build_mean_field(pyscf_molecule, quantum.level, self.grid, quantum.memory_mb)
-        solved = converge(mean_field, quantum.scf_limit, self.density)
+        fits = self.density is not None and self.density.shape[-1] == pyscf_molecule.nao
+        solved = converge(mean_field, quantum.scf_limit, self.density if fits else None)
         self.density = solved.density
         return solved
 

@@ -55,6 +55,9 @@ def build_molecule(symbols: list[str], positions_angstrom: np.ndarray, charge: i
 
 def basis_and_core(elements: list[str], level: Level) -> tuple[dict[str, str], dict[str, str]]:
     """Return the basis of each element, and the core potential of those that the main basis lacks."""
+    # Hydrogen and carbon are in every basis for molecules: a name that knows neither is a misspelt one.
+    if not any(_has_basis(level.basis, element) for element in ("H", "C", *elements)):
+        raise InputError(f"settings: quantum.level.basis: '{level.basis}' is not known to PySCF")
     basis, core_potentials = {}, {}
     for element in elements:
         if _has_basis(level.basis, element):
@@ -158,7 +161,8 @@ def _checked_functional(name: str) -> str:
     from pyscf.dft import libxc
 
     try:
-        libxc.parse_xc(name)
+        if not any(libxc.parse_xc(name)[1:]):
+            raise ValueError("no functional")
     except (KeyError, ValueError):
         raise InputError(f"settings: quantum.level.functional: '{name}' is not known to PySCF") from None
     return name

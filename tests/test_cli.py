@@ -139,7 +139,6 @@ def test_a_stage_from_words_to_files(project, electroscreen):
 # Known defects: each must fail until it is mended, and then lose its mark.
 
 
-@pytest.mark.xfail(strict=True, raises=FileNotFoundError, reason="a stage called before the one it needs: a traceback")
 @pytest.mark.parametrize(
     "words",
     [
@@ -158,21 +157,18 @@ def test_a_stage_called_too_early_says_which_comes_first(project, electroscreen,
     assert len(err) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="'--threads x' is answered with the name of a private function")
 def test_threads_that_are_no_number(capsys):
     with pytest.raises(SystemExit):
         main(["check", "--threads", "x"])
     assert "_positive" not in capsys.readouterr().err
 
 
-@pytest.mark.xfail(strict=True, reason="an empty project is fine: nothing was found, so nothing is wrong")
 def test_a_project_without_species_is_no_project(project, refused):
     for path in (project / "molecules").rglob("*.yaml"):
         path.unlink()
     assert "species" in refused()
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="a stage by hand does not check its box as `check` does")
 def test_a_stage_checks_its_own_input(project, electroscreen):
     text = "name: Y\ntitle: y\ntemperature_k: 300\nrecipe:\n  LiF: {volume_ml: 1}\n"
     (project / "molecules" / "boxes" / "Y.yaml").write_text(text, encoding="utf-8")

@@ -24,6 +24,9 @@ def main(arguments: list[str] | None = None) -> int:
     except InputError as error:
         print(f"electroscreen: {error}", file=sys.stderr)
         return 2
+    except FileNotFoundError as error:
+        print(f"electroscreen: {error.filename} is missing: run the stage that writes it first", file=sys.stderr)
+        return 2
     except BlockingIOError:
         print("electroscreen: another process works on this replica: wait for it, or stop it", file=sys.stderr)
         return 3
@@ -53,10 +56,9 @@ def _folder(subject: str) -> str:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be 1 or more, found {text}")
-    return number
+    return int(text)
 
 
 def check(project: Project, options: argparse.Namespace) -> None:
@@ -123,7 +125,9 @@ def composition(project: Project, options: argparse.Namespace) -> None:
     box = project.box(options.box)
     every = project.box_species(box)
     from electroscreen.boxes.build import write_composition
-    from electroscreen.recipes import molecules_of
+    from electroscreen.recipes import check_box, molecules_of
+
+    check_box(project.box_file(box.name), box, every)
 
     records = {name: project.species_folder(name) / "forcefield.json" for name in molecules_of(box, every)}
     output = project.box_folder(box.name) / "composition.json"

@@ -103,6 +103,8 @@ class Project:
         """
         _ = self.settings
         every = check_all_species(self.root / "molecules" / "species")
+        if not every:
+            raise InputError(f"{self.root / 'molecules' / 'species'}: holds no species: write one YAML file each")
         for name in self.box_names:
             path = self.box_file(name)
             check_box(path, read_box(path), every)

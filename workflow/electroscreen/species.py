@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from math import isfinite
 from pathlib import Path
 from typing import Literal
 
@@ -139,6 +140,8 @@ def species_names(folder: Path) -> list[str]:
     InputError
         If two names differ in nothing but case: on many file systems their results would be one folder.
     """
+    for path in Path(folder).glob("*.yml"):
+        raise InputError(f"{path}: file name: must end in .yaml, or it is not read")
     names = sorted(path.stem for path in Path(folder).glob("*.yaml"))
     seen: dict[str, str] = {}
     for name in names:
@@ -178,6 +181,8 @@ def parse_xyz(text: str) -> list[tuple[str, tuple[float, float, float]]]:
             raise ValueError(f"atom line {number} must be 'symbol x y z', found '{line.strip()[:60]}'")
         _atomic_number(match[1])
         x, y, z = (float(word) for word in match[2].split())
+        if not isfinite(x + y + z):
+            raise ValueError(f"atom line {number} holds a number that is not finite")
         atoms.append((match[1], (x, y, z)))
     if not atoms:
         raise ValueError("holds no atoms")
@@ -217,9 +222,12 @@ def molecule(smiles: str):
     from rdkit import Chem, rdBase
 
     with rdBase.BlockLogs():
-        parsed = Chem.MolFromSmiles(smiles)
+        # RDKit takes what follows a blank for a name, and so would drop half of a molecule in silence.
+        parsed = None if any(letter.isspace() for letter in smiles) else Chem.MolFromSmiles(smiles)
     if parsed is None or parsed.GetNumAtoms() == 0:
         raise ValueError(f"'{smiles}' is not a molecule: {_smiles_problem(smiles)}")
+    if any(atom.GetIsotope() for atom in parsed.GetAtoms()):
+        raise ValueError(f"'{smiles}' names isotopes, whose masses are not used: write the plain element")
     return Chem.AddHs(parsed)
 
 
@@ -227,6 +235,8 @@ def _smiles_problem(smiles: str) -> str:
     """Say what RDKit finds wrong: the grammar, or the valence of which atom."""
     from rdkit import Chem, rdBase
 
+    if any(letter.isspace() for letter in smiles):
+        return "it holds a blank; parts are joined by '.'"
     with rdBase.BlockLogs():
         drawn = Chem.MolFromSmiles(smiles, sanitize=False)
         if drawn is None or drawn.GetNumAtoms() == 0:

@@ -67,6 +67,21 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return data
 
 
+def read_named(path: Path) -> dict[str, Any]:
+    """Return the mapping in a YAML file that describes the thing after which the file is named.
+
+    Raises
+    ------
+    InputError
+        If the file's name cannot be a name, or differs from the `name` inside.
+    """
+    check_name(path.stem, path)
+    data = read_yaml(path)
+    if isinstance(data.get("name"), str) and data["name"] != path.stem:
+        raise InputError(f"{path}: name: is '{data['name']}', but the file is '{path.stem}': the two must agree")
+    return data
+
+
 def read_model(path: Path, model: type[ModelType]) -> ModelType:
     """Return the content of a YAML file checked against `model`.
 

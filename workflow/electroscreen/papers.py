@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from electroscreen.inputs import InputError, Model, check_name, did_you_mean, parse_model, read_yaml
+from electroscreen.inputs import InputError, Model, did_you_mean, parse_model, read_named
 
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Text = Annotated[str, Field(min_length=1)]
@@ -168,12 +168,7 @@ def read_paper(path: Path) -> Paper:
     InputError
         One line: which file, which field, what is wrong.
     """
-    path = Path(path)
-    check_name(path.stem, path)
-    data = read_yaml(path)
-    if "name" in data and data["name"] != path.stem:
-        raise InputError(f"{path}: name: is '{data['name']}', but the file is '{path.stem}': the two must agree")
-    return parse_model(data, Paper, path)
+    return parse_model(read_named(Path(path)), Paper, Path(path))
 
 
 def read_papers(paths: list[Path]) -> dict[Path, Paper]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
-from electroscreen.inputs import InputError, Model, check_name, did_you_mean, parse_model, read_yaml
+from electroscreen.inputs import InputError, Model, did_you_mean, parse_model, read_named
 from electroscreen.sites import check_site, check_species
 from electroscreen.species import Species
 
@@ -83,12 +83,7 @@ def read_box(path: Path) -> BoxRecipe:
     InputError
         One line: which file, which field, what is wrong.
     """
-    path = Path(path)
-    check_name(path.stem, path)
-    data = read_yaml(path)
-    if isinstance(data.get("name"), str) and data["name"] != path.stem:
-        raise InputError(f"{path}: name: is '{data['name']}', but the file is '{path.stem}': the two must agree")
-    return parse_model(data, BoxRecipe, path)
+    return parse_model(read_named(Path(path)), BoxRecipe, Path(path))
 
 
 def molecules_of(box: BoxRecipe, every: Mapping[str, Species]) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from electroscreen.inputs import InputError, Model, check_name, did_you_mean, parse_model, read_yaml
+from electroscreen.inputs import InputError, Model, check_name, did_you_mean, parse_model, read_named
 
 Role = Literal["cation", "anion", "salt", "solvent", "additive", "interphase", "polymer"]
 
@@ -122,10 +122,7 @@ def read_species(path: Path) -> Species:
         One line: which file, which field, what is wrong.
     """
     path = Path(path)
-    check_name(path.stem, path)
-    data = read_yaml(path)
-    if isinstance(data.get("name"), str) and data["name"] != path.stem:
-        raise InputError(f"{path}: name: is '{data['name']}', but the file is '{path.stem}': the two must agree")
+    data = read_named(path)
     smiles = data.get("smiles")
     if isinstance(smiles, str):
         _check_smiles(smiles, path)

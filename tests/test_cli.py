@@ -136,7 +136,7 @@ def test_a_stage_from_words_to_files(project, electroscreen):
     assert sorted(p.name for p in folder.iterdir()) == ["density.npy", "geometry.json", "geometry.xyz", "orbitals.json"]
 
 
-# Known defects: each must fail until it is mended, and then lose its mark.
+# Defects found here: one still marked must fail until it is mended, and then loses its mark.
 
 
 @pytest.mark.parametrize(

@@ -215,7 +215,7 @@ def test_a_molecule_without_force_field_is_a_verdict_that_names_it(written):
     assert record["atoms"] > 0
 
 
-# Known defects: each must fail until it is mended, and then lose its mark.
+# Defects found here: one still marked must fail until it is mended, and then loses its mark.
 
 
 @pytest.mark.parametrize(

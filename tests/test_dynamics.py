@@ -208,7 +208,7 @@ def test_the_fastest_platform_that_works_is_taken_and_the_wanted_one_is_wanted()
             choose_platform("HIP", system, 1)
 
 
-# Known defects: each must fail until it is mended, and then lose its mark.
+# Defects found here: one still marked must fail until it is mended, and then loses its mark.
 
 
 @pytest.mark.xfail(strict=True, raises=ValueError, reason="ten frames become nine by rounding, and judge wants ten")

@@ -268,7 +268,7 @@ def test_wrong_settings_are_an_error_and_no_verdict(project, electroscreen, wron
     assert "settings: quantum.level" in err[0]
 
 
-# Known defects: each must fail until it is mended, and then lose its mark.
+# Defects found here: one still marked must fail until it is mended, and then loses its mark.
 
 
 @pytest.mark.xfail(strict=True, reason="nobody looks whether a stationary point is a minimum")

@@ -219,7 +219,7 @@ def test_koopmans_in_helium(quick, tmp_path):
     assert record["homo_ev"] == pytest.approx(-0.91796 * HARTREE_EV, abs=0.005)
 
 
-# Known defects: each must fail until it is mended, and then lose its mark.
+# Defects found here: one still marked must fail until it is mended, and then loses its mark.
 
 
 def test_a_density_of_another_basis_is_no_guess(quick, tmp_path):

@@ -214,7 +214,7 @@ def test_a_box_that_cannot_be_built_is_a_verdict_with_empty_files(built, given, 
     assert [(folder / name).read_text() for name in ("packed.pdb", "system.xml")] == ["", ""]
 
 
-# Known defects: each must fail until it is mended, and then lose its mark.
+# Defects found here: one still marked must fail until it is mended, and then loses its mark.
 
 
 @pytest.mark.xfail(strict=True, reason="the last line that packmol prints is its running time")

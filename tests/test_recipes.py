@@ -225,7 +225,7 @@ def test_names_that_are_not_there_are_an_input_error(shipped):
         project.recipe("composition", "x")
 
 
-# Known defects: each must fail until it is mended, and then lose its mark.
+# Defects found here: one still marked must fail until it is mended, and then loses its mark.
 
 
 def test_a_salt_without_ions_cannot_stand_in_a_box(project, refused):

@@ -240,7 +240,7 @@ def test_rows_and_frames_of_segments_join_in_order_without_those_after_the_last_
     assert list((tmp_path / "restart").iterdir()) == []
 
 
-# Known defects: each must fail until it is mended, and then lose its mark.
+# Defects found here: one still marked must fail until it is mended, and then loses its mark.
 
 
 @pytest.mark.parametrize("change", [{"temperature_k": 200.0}, {"pressure_bar": 900.0}, {"edge": 12.6}])

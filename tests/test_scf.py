@@ -204,7 +204,7 @@ def test_an_element_that_no_basis_covers_is_an_input_error():
         basis_and_core(["H", "Lr"], level(heavy_basis="6-31g"))
 
 
-# Known defects: each must fail until it is mended, and then lose its mark.
+# Defects found here: one still marked must fail until it is mended, and then loses its mark.
 
 
 def test_a_misspelt_basis_is_not_replaced_in_silence():

@@ -116,7 +116,7 @@ def test_settings_cannot_be_changed_after_they_were_read(shipped):
         settings.dynamics.seed = 1
 
 
-# Known defects: each must fail until it is mended, and then lose its mark.
+# Defects found here: one still marked must fail until it is mended, and then loses its mark.
 
 
 @pytest.mark.xfail(strict=True, reason="OpenMM and packmol take 32-bit seeds: larger ones end in an OverflowError")

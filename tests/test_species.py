@@ -182,7 +182,7 @@ def test_a_molecule_with_a_bad_smiles_raises_for_python_users_too():
         molecule("C(")
 
 
-# Known defects: each must fail until it is mended, and then lose its mark.
+# Defects found here: one still marked must fail until it is mended, and then loses its mark.
 
 
 def test_no_part_of_a_smiles_is_dropped():

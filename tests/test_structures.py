@@ -262,7 +262,7 @@ def test_a_guess_of_the_hessian_keeps_what_is_stiff_and_has_no_zero(water):
     assert np.linalg.eigvalsh(_usable_guess(saddle, water.positions_angstrom)).min() > 0.0029
 
 
-# Known defects: each must fail until it is mended, and then lose its mark.
+# Defects found here: one still marked must fail until it is mended, and then loses its mark.
 
 
 @pytest.mark.xfail(

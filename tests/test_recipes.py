@@ -78,7 +78,10 @@ FAULTS = {
     "wrong case": ({"dol": {"mass_g": 1}}, r"recipe\.dol: there is no such species, did you mean 'DOL'\?"),
     "ion for a salt": ({"Na": {"mass_g": 1}, "TFSI": {"mass_g": 12}}, r"recipe\.Na: carries \+1 e: .*give the salt"),
     "anion for a salt": ({"DFOB": {"amount_mmol": 1}}, r"recipe\.DFOB: carries -1 e: .*give the salt"),
-    "volume of a solid": ({"NaTFSI": {"volume_ml": 1}}, r"recipe\.NaTFSI: a volume needs the density: add density_g_per_ml"),
+    "volume of a solid": (
+        {"NaTFSI": {"volume_ml": 1}},
+        r"recipe\.NaTFSI: a volume needs the density: add density_g_per_ml",
+    ),
 }
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from electroscreen.numerics import set_up_numerics
+
 # Before any numerical library is loaded: threads that wait for each other make small jobs many times slower.
-for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(_variable, "1")
+set_up_numerics(1)
 
 ROOT = Path(__file__).parent.parent
 

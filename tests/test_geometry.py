@@ -281,7 +281,6 @@ def test_hydrogen_peroxide_is_twisted(quick, tmp_path):
     assert torsion == pytest.approx(115, abs=10)
 
 
-@pytest.mark.xfail(strict=True, reason="the last geometry is lost when a later SCF fails, against the docstring")
 def test_a_failure_in_a_later_step_keeps_the_last_geometry(quick, tmp_path, monkeypatch):
     from electroscreen.quantum.scf import SCFNotConvergedError
 

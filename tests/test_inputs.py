@@ -31,7 +31,7 @@ BAD_FILES = {
     "key that is a number": (f"{SPECIES}1: 1\n", r": 1: Keys should be strings"),
     "key that is NaN": (f"{SPECIES}.nan: 1\n", r": nan: Keys should be strings"),
     "key of two lines": (f'{SPECIES}"a\\nb": 1\n', r": a b: unknown key"),
-    "merged mapping": (f"{SPECIES}start: &a {{}}\n<<: *a\n", r"line 6: not valid YAML: .*merge"),
+    "merged mapping": (f"{SPECIES}<<: {{roll: salt}}\n", r"<<: unknown key"),
     "python object": (
         "name: !!python/object/apply:os.system ['touch OWNED']\n",
         r"line 1: not valid YAML: could not determine a constructor for the tag .*os\.system",
@@ -40,7 +40,6 @@ BAD_FILES = {
     "empty !!int": (f"{SPECIES}charge: !!int ''\n", r"not valid YAML"),
     "!!bool of nothing known": (f"{SPECIES}charge: !!bool perhaps\n", r"not valid YAML"),
     "!!timestamp that is none": (f"{SPECIES}notes: !!timestamp soon\n", r"not valid YAML"),
-    "a day that is none": (f"{SPECIES}notes: 2026-02-31\n", r"not valid YAML: day .*"),
     "recursion": (f"{SPECIES}sources: &s [*s]\n", r": sources\.0: should be a valid string"),
     "recursion in the name": ("name: &n [*n]\n", r": name: should be a valid string"),
     "nested too deeply": (f"name: {'[' * 5000}\n", r"not valid YAML: .*"),
@@ -62,8 +61,9 @@ BAD_FILES = {
     "unknown role": (f"{SPECIES.replace('solvent', 'solvant')}", r": role: should be 'cation', .*'solvant'"),
     "another name": (SPECIES.replace("X", "Z"), r": name: is 'Z', but the file is 'X'"),
     "name of two lines": (SPECIES.replace("X", '"X\\n\\nY"'), r": name: is 'X  Y', but the file is 'X'"),
-    "name that YAML takes for no": (SPECIES.replace("X", "no"), r": name: should be a valid string \(found False\)"),
-    "a huge number": (f"{SPECIES}charge: 0x{'f' * 5000}\n", r"X\.yaml: .*digits"),
+    "name that YAML takes for no": (SPECIES.replace("X", "no"), r": name: is 'no', but the file is 'X'"),
+    "a huge number": (f"{SPECIES}charge: 1{'0' * 5000}\n", r"X\.yaml: .*digits"),
+    "a number as programmers write it": (f"{SPECIES}charge: 0x1\n", r"charge: should be a valid integer.*'0x1'"),
 }
 
 

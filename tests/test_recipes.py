@@ -228,9 +228,6 @@ def test_names_that_are_not_there_are_an_input_error(shipped):
         project.recipe("composition", "x")
 
 
-# Defects found here: one still marked must fail until it is mended, and then loses its mark.
-
-
 def test_a_salt_without_ions_cannot_stand_in_a_box(project, refused):
     recipe = {"DOL": {"volume_ml": 10}, "LiF": {"mass_g": 1}}
     box = BOX | {"recipe": recipe, "analysis": {}}
@@ -238,14 +235,12 @@ def test_a_salt_without_ions_cannot_stand_in_a_box(project, refused):
     assert "recipe.LiF" in refused()
 
 
-@pytest.mark.xfail(strict=True, reason="YAML 1.1 reads 1:30 as 90")
 def test_minutes_and_seconds_are_no_volume(project, refused):
     text = yaml.safe_dump(BOX).replace("volume_ml: 10", "volume_ml: 1:30")
     (project / "molecules" / "boxes" / "Y.yaml").write_text(text, encoding="utf-8")
     assert "recipe.DOL.volume_ml" in refused()
 
 
-@pytest.mark.xfail(strict=True, reason="true is taken for 1")
 def test_yes_is_no_mass(project, refused):
     text = yaml.safe_dump(BOX).replace("mass_g: 1", "mass_g: yes")
     (project / "molecules" / "boxes" / "Y.yaml").write_text(text, encoding="utf-8")

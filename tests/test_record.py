@@ -170,10 +170,6 @@ def test_the_hash_is_the_same_on_every_machine_and_in_every_process():
     assert digest({"b": "Å", "a": (1, 2.5, None, True)}) == hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-# Defects found here: one still marked must fail until it is mended, and then loses its mark.
-
-
-@pytest.mark.xfail(strict=True, reason="a killed writer's partial file stays for ever")
 def test_what_a_killed_writer_left_is_swept_away(tmp_path):
     leftover = tmp_path / ".trajectory.999999.partial.xtc"
     leftover.write_bytes(b"half")

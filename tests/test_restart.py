@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from dynamics_helpers import INPUTS, OUTPUTS, RECIPE, dynamics, files_in, run, small_box, trajectory
 
-from electroscreen.dynamics.restart import Progress, Restart, locked
+from electroscreen.dynamics.restart import Progress, Restart
 from electroscreen.dynamics.run import Run, read_states
-from electroscreen.record import read_json
+from electroscreen.record import locked, read_json
 from electroscreen.settings import Dynamics
 
 KILLS = 6
@@ -221,7 +221,7 @@ def test_two_runs_at_once_are_refused_and_nothing_is_touched(tiny, electroscreen
     small_box(box / "replica-1")
     with locked(box / "replica-1"):
         code, _, err = electroscreen("dynamics", "natfsi_dol_fec", "--project", project)
-    assert (code, err) == (3, ["electroscreen: another process works on this replica: wait for it, or stop it"])
+    assert (code, err) == (3, ["electroscreen: another process works on this already: wait for it, or stop it"])
 
 
 def test_rows_and_frames_of_segments_join_in_order_without_those_after_the_last_checkpoint(tmp_path):

@@ -182,9 +182,6 @@ def test_a_molecule_with_a_bad_smiles_raises_for_python_users_too():
         molecule("C(")
 
 
-# Defects found here: one still marked must fail until it is mended, and then loses its mark.
-
-
 def test_no_part_of_a_smiles_is_dropped():
     with pytest.raises(ValueError, match="it holds a blank"):
         Species(name="X", title="x", role="solvent", smiles="C CO")
@@ -203,7 +200,6 @@ def test_an_atom_at_infinity_is_refused():
         parse_xyz("H 1e999 0 0\nH 0 0 0")
 
 
-@pytest.mark.xfail(strict=True, reason="a fault in start.xyz is told of 'the file'")
 def test_a_fault_in_the_start_names_the_field(project, refused):
     path = project / "molecules" / "species" / "X.yaml"
     path.write_text("name: X\ntitle: x\nrole: solvent\nsmiles: '[H][H]'\nstart: {level: a, xyz: H 0 0}\n")

@@ -262,12 +262,6 @@ def test_a_guess_of_the_hessian_keeps_what_is_stiff_and_has_no_zero(water):
     assert np.linalg.eigvalsh(_usable_guess(saddle, water.positions_angstrom)).min() > 0.0029
 
 
-# Defects found here: one still marked must fail until it is mended, and then loses its mark.
-
-
-@pytest.mark.xfail(
-    strict=True, raises=ZeroDivisionError, reason="a salt that RDKit cannot embed divides by no conformer"
-)
 def test_a_salt_that_cannot_be_drawn_in_space_is_said(monkeypatch):
     from electroscreen.quantum import structures
 

@@ -6,20 +6,20 @@ A stage is imported only when it is called, so that `--help` and `check` answer 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
 from electroscreen import __version__
 from electroscreen.inputs import InputError
+from electroscreen.numerics import set_up_numerics
 from electroscreen.project import Project
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return 0, or 2 after one line about wrong input."""
     options = _parser().parse_args(arguments)
-    project = Project(options.project, options.settings)
     try:
+        project = Project(options.project, options.settings)
         options.run(project, options)
     except InputError as error:
         print(f"electroscreen: {error}", file=sys.stderr)
@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"electroscreen: {error.filename} is missing: run the stage that writes it first", file=sys.stderr)
         return 2
     except BlockingIOError:
-        print("electroscreen: another process works on this replica: wait for it, or stop it", file=sys.stderr)
+        print("electroscreen: another process works on this already: wait for it, or stop it", file=sys.stderr)
         return 3
     return 0
 
@@ -71,7 +71,7 @@ def geometry(project: Project, options: argparse.Namespace) -> None:
     """Find the lowest structure: conformers or ion sites by GFN2-xTB, the best ones by DFT."""
     species = project.species(options.species)
     recipe = project.recipe("geometry", species.name)
-    _limit_threads(options.threads)
+    set_up_numerics(options.threads)
     from electroscreen.quantum.geometry import GeometryFiles, find_geometry
 
     folder = project.species_folder(species.name)
@@ -83,7 +83,7 @@ def orbitals(project: Project, options: argparse.Namespace) -> None:
     """HOMO, LUMO, dipole and Mulliken charges at the geometry of the stage before."""
     species = project.species(options.species)
     recipe = project.recipe("orbitals", species.name)
-    _limit_threads(options.threads)
+    set_up_numerics(options.threads)
     from electroscreen.quantum.orbitals import find_orbitals
 
     folder = project.species_folder(species.name)
@@ -95,7 +95,7 @@ def charges(project: Project, options: argparse.Namespace) -> None:
     """Atomic charges for the force field: RESP, fitted to the electrostatic potential."""
     species = project.species(options.species)
     recipe = project.recipe("charges", species.name)
-    _limit_threads(options.threads)
+    set_up_numerics(options.threads)
     from electroscreen.forcefield.charges import derive_charges
 
     folder = project.species_folder(species.name)
@@ -155,7 +155,7 @@ def packing(project: Project, options: argparse.Namespace) -> None:
 def dynamics(project: Project, options: argparse.Namespace) -> None:
     """Run one replica to the end of production, or go on where it was interrupted."""
     recipe = project.recipe("dynamics", options.box)
-    _limit_threads(options.threads)
+    set_up_numerics(options.threads)
     from electroscreen.dynamics.run import run_dynamics
 
     folder = project.box_folder(options.box)
@@ -166,7 +166,7 @@ def dynamics(project: Project, options: argparse.Namespace) -> None:
 def analysis(project: Project, options: argparse.Namespace) -> None:
     """Radial distributions, coordination numbers and diffusion coefficients over all replicas of a box."""
     recipe = project.recipe("analysis", options.box)
-    _limit_threads(options.threads)
+    set_up_numerics(options.threads)
     from electroscreen.analysis.run import analyse
 
     folder = project.box_folder(options.box)
@@ -211,12 +211,6 @@ def schemas(project: Project, options: argparse.Namespace) -> None:
     from electroscreen.schemas import write_schemas
 
     write_schemas(project.root / "workflow" / "schemas")
-
-
-def _limit_threads(threads: int) -> None:
-    """Numerical libraries read these when they are loaded, which is after this."""
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[variable] = str(threads)
 
 
 STAGES = {

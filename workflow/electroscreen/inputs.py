@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, ClassVar, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -23,14 +23,22 @@ class InputError(ValueError):
 class Model(BaseModel):
     """Base of everything read from YAML: immutable, and no key goes unnoticed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, allow_inf_nan=False)
+    # Strict: a text or a truth value is no number, so a slip of the pen is told instead of guessed at.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, str_strip_whitespace=True, allow_inf_nan=False)
 
 
 ModelType = TypeVar("ModelType", bound=Model)
 
+_FLOAT = r"([-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))$"
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """A safe loader that refuses a key written twice instead of keeping the last one."""
+
+class _Loader(yaml.SafeLoader):
+    """A safe loader that refuses a key written twice and reads plain words as YAML 1.2 does.
+
+    PyYAML follows YAML 1.1, where `yes` is true, `1:30` is 90, `010` is 8 and `1e-5` is a text.
+    """
+
+    yaml_implicit_resolvers: ClassVar[dict] = {}
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         seen = set()
@@ -46,6 +54,13 @@ class _UniqueKeyLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+_Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"(~|null|Null|NULL|)$"), ["~", "n", "N", ""])
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"(true|True|TRUE|false|False|FALSE)$"), [*"tTfF"])
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"[-+]?[0-9]+$"), [*"-+0123456789"])
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(_FLOAT), [*"-+.0123456789"])
+_Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(loader.construct_scalar(node)))
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """Return the mapping in a YAML file.
 
@@ -55,7 +70,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         If the file is missing, is not text, is not YAML, or holds anything but one mapping.
     """
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file{_similar_file(path)}") from None
     except (OSError, UnicodeDecodeError) as error:

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from electroscreen.inputs import InputError, did_you_mean
+from electroscreen.inputs import InputError, check_name, did_you_mean
 from electroscreen.papers import check_papers, read_papers
 from electroscreen.recipe import box_recipe, species_recipe
 from electroscreen.recipes import BoxRecipe, check_box, molecules_of, read_box
@@ -22,6 +22,8 @@ class Project:
 
     def __init__(self, root: Path, settings_name: str):
         self.root, self.settings_name = Path(root), settings_name
+        # The name becomes a folder of results/, so it must not lead out of there.
+        check_name(settings_name, self.root / "config" / f"{settings_name}.yaml")
 
     @cached_property
     def settings(self) -> Settings:
@@ -105,7 +107,12 @@ class Project:
         every = check_all_species(self.root / "molecules" / "species")
         if not every:
             raise InputError(f"{self.root / 'molecules' / 'species'}: holds no species: write one YAML file each")
+        # Imported here because a stage by hand does not need them.
+        from electroscreen.boxes.composition import whole_formula_units
+
         for name in self.box_names:
             path = self.box_file(name)
-            check_box(path, read_box(path), every)
+            box = read_box(path)
+            check_box(path, box, every)
+            whole_formula_units(box, every, self.settings.box.atoms)
         check_papers(read_papers(self.paper_files), self.species_names, self.box_names)

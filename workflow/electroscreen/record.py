@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import glob
 import json
 import math
 import os
@@ -25,6 +27,9 @@ def whole(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     # The suffix stays last because writers (ASE, matplotlib) choose the format by it.
     partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    # Jobs hold locks, so whoever else wrote aside for this path was killed.
+    for leftover in path.parent.glob(f".{glob.escape(path.stem)}.*.partial{glob.escape(path.suffix)}"):
+        leftover.unlink(missing_ok=True)
     try:
         yield partial
         with partial.open("rb") as written:
@@ -32,6 +37,23 @@ def whole(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock, so that two jobs never write one result.
+
+    A job outlives a Snakemake that is killed, and the next call starts it again.
+
+    Raises
+    ------
+    BlockingIOError
+        If another process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
 
 
 def write_json(path: Path, record: dict[str, Any]) -> None:

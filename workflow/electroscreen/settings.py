@@ -70,11 +70,23 @@ class Dynamics(Model):
     frame_ps: float = Field(gt=0, description="time between stored frames")
     checkpoint_ps: float = Field(gt=0)
     replicas: int = Field(ge=1)
-    seed: int = Field(ge=0, description="replica r of a box derives its own seeds from this")
+    seed: int = Field(
+        ge=0,
+        # OpenMM and packmol take 32 bits, and replicas and restarts count upwards from here.
+        le=1_000_000_000,
+        description="replica r of a box derives its own seeds from this",
+    )
     platform: Literal["fastest", "CPU", "CUDA", "HIP", "OpenCL", "Reference"] = "fastest"
 
     @model_validator(mode="after")
     def _lengths_fit(self) -> Dynamics:
+        steps = 1000 * self.frame_ps / self.timestep_fs
+        if steps < 0.5 or abs(steps - round(steps)) > 1e-6 * steps:
+            near = max(1, round(steps)) * self.timestep_fs / 1000
+            raise ValueError(
+                f"frame_ps is {self.frame_ps:g}, which is no whole number of steps of {self.timestep_fs:g} fs: "
+                f"the nearest is {near:g}"
+            )
         if self.frame_ps > self.production_ps / 10:
             raise ValueError(
                 f"frame_ps is {self.frame_ps:g}, but a production of {self.production_ps:g} ps needs at least 10 frames"

@@ -23,6 +23,12 @@ class StartingGeometry(Model):
     level: str = Field(description="level of theory that this geometry came from")
     xyz: str = Field(description="one line an atom: symbol x y z, in angstrom")
 
+    @field_validator("xyz", mode="after")
+    @classmethod
+    def _readable_atoms(cls, text: str) -> str:
+        parse_xyz(text)
+        return text
+
 
 class Species(Model):
     """Whatever has electrons to compute: a molecule, an ion, or a salt as one neutral cluster."""

@@ -10,9 +10,8 @@ from electroscreen.project import Project
 from electroscreen.recipe import as_text
 from electroscreen.report.names import figure_names
 
-SETTINGS = config["settings"]
+SETTINGS = str(config["settings"])
 RESULTS = f"results/{SETTINGS}"
-PROJECT = Project(Path(), SETTINGS)
 
 # The rules call `electroscreen`: the one that belongs to this Snakemake, whether or not its environment is active.
 shell.prefix(f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"; ')
@@ -28,6 +27,7 @@ if workflow.is_main_process and not workflow.dryrun:
         sys.exit("electroscreen: another snakemake runs in this folder: wait for it, or stop it")
 
 try:
+    PROJECT = Project(Path(), SETTINGS)
     # Jobs parse this file again; what the main process found right is right.
     if workflow.is_main_process:
         PROJECT.check()

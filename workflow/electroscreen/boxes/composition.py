@@ -61,6 +61,24 @@ def compose(box: BoxRecipe, every: Mapping[str, Species], atoms: int) -> Composi
     InputError
         If a component would vanish, or the box would not be neutral.
     """
+    components = whole_formula_units(box, every, atoms)
+    counts = {component.species: component.count for component in components}
+    molecules = _split_salts(counts, every)
+    mass = sum(count * every[name].molar_mass_g_per_mol for name, count in counts.items())
+    volume_ml, warnings = _ideal_volume_ml_per_mol(counts, every)
+    return Composition(
+        components=components,
+        molecules=molecules,
+        atoms=sum(count * len(every[name].symbols) for name, count in molecules.items()),
+        net_charge_e=sum(count * every[name].charge for name, count in molecules.items()),
+        mass_g_per_mol=mass,
+        ideal_density_g_per_ml=mass / volume_ml,
+        warnings=warnings,
+    )
+
+
+def whole_formula_units(box: BoxRecipe, every: Mapping[str, Species], atoms: int) -> list[Component]:
+    """Scale a recipe to about `atoms` atoms and round each line of it; raises as `compose` does."""
     moles = {name: amount.moles(every[name]) for name, amount in box.recipe.items()}
     atoms_per_mole = sum(amount * len(every[name].symbols) for name, amount in moles.items())
     counts, scale = _round(moles, atoms / atoms_per_mole)
@@ -71,25 +89,13 @@ def compose(box: BoxRecipe, every: Mapping[str, Species], atoms: int) -> Composi
                 f"box {box.name}: recipe.{name}: {box.recipe[name].label} is less than half a molecule in {atoms} "
                 f"atoms; a box of {needed} atoms would hold one (settings: box.atoms)"
             )
-    components = [
+    net_charge = sum(count * every[name].charge for name, count in counts.items())
+    if net_charge:
+        raise InputError(f"box {box.name}: recipe: carries {net_charge:+d} e: add the counter-ion")
+    return [
         Component(name, box.recipe[name].label, moles[name], count, 100 * (count / (scale * moles[name]) - 1))
         for name, count in counts.items()
     ]
-    molecules = _split_salts(counts, every)
-    net_charge = sum(count * every[name].charge for name, count in molecules.items())
-    if net_charge:
-        raise InputError(f"box {box.name}: recipe: carries {net_charge:+d} e: add the counter-ion")
-    mass = sum(count * every[name].molar_mass_g_per_mol for name, count in counts.items())
-    volume_ml, warnings = _ideal_volume_ml_per_mol(counts, every)
-    return Composition(
-        components=components,
-        molecules=molecules,
-        atoms=sum(count * len(every[name].symbols) for name, count in molecules.items()),
-        net_charge_e=net_charge,
-        mass_g_per_mol=mass,
-        ideal_density_g_per_ml=mass / volume_ml,
-        warnings=warnings,
-    )
 
 
 def _round(moles: dict[str, float], scale: float) -> tuple[dict[str, int], float]:

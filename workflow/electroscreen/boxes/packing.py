@@ -70,13 +70,22 @@ def pack(parts: list[Part], edge_angstrom: float, seed: int) -> np.ndarray:
             raise PackingError(f"packmol did not finish in {TIME_LIMIT_S} s: pack at a lower density") from None
         packed = folder / "packed.xyz"
         if "Success!" not in run.stdout or not packed.exists():
-            last = next((line.strip() for line in reversed(run.stdout.splitlines()) if line.strip(" -#")), "no output")
-            raise PackingError(f"packmol found no packing ({last}): lower box.packing_density_fraction in the settings")
+            raise PackingError(f"packmol found no packing: {_reason(run.stdout)}")
         positions = np.loadtxt(packed, skiprows=2, usecols=(1, 2, 3), ndmin=2)
     expected = sum(part.count * len(part.symbols) for part in parts)
     if len(positions) != expected:
         raise PackingError(f"packmol wrote {len(positions)} atoms instead of {expected}")
     return positions
+
+
+def _reason(output: str) -> str:
+    """Say in one line why packmol gave up, and what helps."""
+    if "ENDED WITHOUT PERFECT PACKING" in output or "unable to put the molecules" in output:
+        return "molecules do not fit without overlap: lower box.packing_density_fraction in the settings"
+    lines = [line.strip(" -#") for line in output.splitlines()]
+    errors = [line for line in lines if line.startswith("ERROR")]
+    said = [line for line in lines if line and not line.startswith("Running time")]
+    return (errors or said[-1:] or ["no output"])[0]
 
 
 def _packmol() -> str:

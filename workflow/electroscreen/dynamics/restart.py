@@ -6,10 +6,7 @@ checkpoint is never joined, so a trajectory has no gap, no duplicate and no torn
 
 from __future__ import annotations
 
-import fcntl
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,18 +81,3 @@ class Restart:
     def remove(self) -> None:
         """Remove the restart data, once the outputs stand."""
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock, so that two jobs never write one run.
-
-    Raises
-    ------
-    BlockingIOError
-        If another process holds it.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield

@@ -15,9 +15,9 @@ import numpy as np
 from electroscreen.dynamics.equilibration import block_mean, drift
 from electroscreen.dynamics.platform import choose_platform
 from electroscreen.dynamics.protocol import Phase, build_integrator, phases, with_ensemble
-from electroscreen.dynamics.restart import Progress, Restart, locked
+from electroscreen.dynamics.restart import Progress, Restart
 from electroscreen.recipe import digest
-from electroscreen.record import OK, provenance, read_json, write_json, write_text
+from electroscreen.record import OK, locked, provenance, read_json, write_json, write_text
 from electroscreen.settings import Dynamics
 
 COLUMNS = "phase,time_ps,temperature_k,potential_energy_kj_per_mol,kinetic_energy_kj_per_mol,volume_a3,density_g_per_ml"

@@ -15,7 +15,7 @@ from electroscreen.quantum.optimise import Optimised, Surface, optimise
 from electroscreen.quantum.scf import HARTREE_EV, SCFNotConvergedError
 from electroscreen.quantum.structures import Structure, starting_structures, xtb_hessian
 from electroscreen.recipe import digest
-from electroscreen.record import OK, provenance, read_json, whole, write_json
+from electroscreen.record import OK, locked, provenance, read_json, whole, write_json
 from electroscreen.settings import Quantum
 from electroscreen.species import Species
 
@@ -44,7 +44,19 @@ def find_geometry(
     Starts (conformers, ion sites, the species file's own geometry) are relaxed with GFN2-xTB; the lowest few are
     compared by their DFT energy; the best is optimised. A species that cannot be converged is recorded with a
     verdict that says so, and with the last geometry there is.
+
+    Raises
+    ------
+    BlockingIOError
+        If another process works on this geometry.
     """
+    with locked(files.record.parent):
+        _find_geometry(species, quantum, recipe, files, threads)
+
+
+def _find_geometry(
+    species: Species, quantum: Quantum, recipe: dict[str, Any], files: GeometryFiles, threads: int
+) -> None:
     from pyscf import lib
 
     lib.num_threads(threads)
@@ -175,7 +187,12 @@ def _found(candidates: list[dict[str, Any]], energy_hartree: float, rung: str) -
 
 
 def _optimised(candidates: list[dict[str, Any]], result: Optimised, resumed: bool) -> dict[str, Any]:
-    verdict = OK if result.converged else f"not converged: geometry still moves after {result.steps} steps"
+    if result.converged:
+        verdict = OK
+    elif result.failure:
+        verdict = f"not converged: in step {result.steps + 1} of the geometry, {result.failure}"
+    else:
+        verdict = f"not converged: geometry still moves after {result.steps} steps"
     return _found(candidates, result.energy_hartree, result.rung) | {
         "verdict": verdict,
         "optimisation_steps": result.steps,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from electroscreen.quantum.scf import Converged, build_mean_field, build_molecule, converge
+from electroscreen.quantum.scf import Converged, SCFNotConvergedError, build_mean_field, build_molecule, converge
 from electroscreen.settings import Quantum
 from electroscreen.species import Species
 
@@ -27,6 +27,7 @@ class Optimised:
     rung: str
     steps: int
     converged: bool
+    failure: str | None = None
 
 
 class Surface:
@@ -72,6 +73,8 @@ def optimise(
 ) -> Optimised:
     """Walk downhill until geomeTRIC's default criteria, which are Gaussian's, are met.
 
+    An SCF that fails on the way ends the walk at the last point that had one, with `failure` saying so.
+
     Parameters
     ----------
     hessian_guess
@@ -82,6 +85,7 @@ def optimise(
     Raises
     ------
     SCFNotConvergedError
+        At the very first point.
     """
     from pyscf.data.nist import BOHR
     from pyscf.geomopt import as_pyscf_method, geometric_solver
@@ -107,24 +111,30 @@ def optimise(
     )
     # geomeTRIC narrates every step at length; `after_step` says what matters.
     logging.disable(logging.INFO)
+    failure = None
     try:
-        converged, final = geometric_solver.kernel(
+        converged, _ = geometric_solver.kernel(
             as_pyscf_method(pyscf_molecule, evaluate),
             maxsteps=surface.quantum.steps_limit,
             # A list, because geomeTRIC asks for its truth value, which an array does not have.
             hess_data=_usable_guess(hessian_guess, start_angstrom).tolist(),
             frequency=False,
         )
+    except SCFNotConvergedError as error:
+        if not last["step"]:
+            raise
+        converged, failure = False, str(error)
     finally:
         logging.disable(logging.NOTSET)
     return Optimised(
-        positions_angstrom=final.atom_coords() * BOHR,
+        positions_angstrom=last["positions"],
         energy_hartree=last["energy"],
         largest_gradient_hartree_per_bohr=last["gradient"],
         density=last["solved"].density,
         rung=last["solved"].rung,
         steps=last["step"],
         converged=bool(converged),
+        failure=failure,
     )
 
 

@@ -181,6 +181,8 @@ def _placements(species: Species, parts: list[np.ndarray], count: int) -> list[S
     """Put the parts of a salt together in many ways: cations between the anions, directions drawn with a fixed seed."""
     radii = _van_der_waals_radii(species)
     conformers = _conformers(species, max(1, min(6, count // 4)))
+    if not conformers:
+        raise ValueError("RDKit finds no structure in space for the SMILES: give one as 'start' in the species file")
     random = np.random.default_rng(2026)
     anions = [p for p in parts if not _is_cation(species, p)]
     cations = [p for p in parts if _is_cation(species, p)]

@@ -1,0 +1,24 @@
+"""Environment of the numerical libraries, to be set before any of them is loaded."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def set_up_numerics(threads: int) -> None:
+    """Give the libraries loaded after this call so many threads, and the kernels that this processor can run."""
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[variable] = str(threads)
+    # PySCF's wheel brings OpenBLAS 0.3.3, which takes a processor newer than itself (2018) for one without vector
+    # units: matrices multiply 2.3 times, a geometry step of LEDC goes 1.6 times faster once it is told.
+    if {"avx2", "fma"} <= _processor_flags():
+        os.environ.setdefault("OPENBLAS_CORETYPE", "Haswell")
+
+
+def _processor_flags() -> set[str]:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return set()
+    return next((set(line.split()) for line in lines if line.startswith("flags")), set())

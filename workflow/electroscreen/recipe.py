@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 PROTOCOL = {
-    "geometry": 1,
+    "geometry": 2,
     "orbitals": 1,
     "charges": 1,
     "forcefield": 1,

@@ -12,7 +12,7 @@ from electroscreen.quantum.scf import Converged, SCFNotConvergedError, build_mea
 from electroscreen.settings import Quantum
 from electroscreen.species import Species
 
-SOFTEST_HARTREE_PER_SQUARE_BOHR = 0.003
+SOFTEST_HARTREE_PER_SQUARE_BOHR = 0.001
 RIGID_HARTREE_PER_SQUARE_BOHR = 0.05
 
 

@@ -115,6 +115,10 @@ def _refusals(species: Species, plain) -> list[str]:
         return ["open shells have no force field here"]
     if graph.pieces(plain) > 1:
         return ["it is several molecules: give each as a species of its own"]
+    if species.smiles is None and not graph.cage(plain):
+        return ["given by coordinates, which tell no bond orders: give a SMILES"]
+    if species.formula == "H2O":
+        return ["nor do terms from a Hessian make a liquid of it"]
     known = _elements()
     strange = sorted({s for s in species.symbols if s not in known["own"] and s not in known["gaff2_types"]})
     return [f"{symbol}: no Lennard-Jones parameters; add them to the species" for symbol in strange]

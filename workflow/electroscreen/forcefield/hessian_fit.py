@@ -23,6 +23,8 @@ BOHR_ANGSTROM = 0.529177210903  # CODATA 2018
 SAME_LENGTH_ANGSTROM = 0.05
 SAME_ANGLE_RADIAN = np.radians(8.0)
 
+SHORTEST_ANGSTROM, SHARPEST_RADIAN = 0.5, np.radians(20.0)
+
 
 @dataclass(frozen=True)
 class Stiffness:
@@ -96,7 +98,10 @@ def balance(stiff: Sequence[Stiffness], positions_angstrom: np.ndarray, forces: 
     tension = root * np.linalg.lstsq(pulls * root, forces.ravel(), rcond=1e-6)[0]
     shifted = list(stiff)
     for i, d in zip(movable, tension, strict=True):
-        shifted[i] = replace(stiff[i], rest=stiff[i].rest - float(d) / stiff[i].k_kj_per_mol)
+        rest = stiff[i].rest - float(d) / stiff[i].k_kj_per_mol
+        if stiff[i].members[0].kind == "angle":
+            rest = min(max(rest, SHARPEST_RADIAN), np.pi)
+        shifted[i] = replace(stiff[i], rest=max(rest, SHORTEST_ANGSTROM))
     return shifted
 
 

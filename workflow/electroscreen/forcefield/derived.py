@@ -101,7 +101,7 @@ def derived(
         # Springs under tension have a Hessian beyond their stiffness.
         strained = whole.hessian(positions_angstrom) - without_springs - spring_hessian(stiff, positions_angstrom)
     found.terms = [*borrowed.lj, *bonded, *turning]
-    found.missing += _too_soft(stiff, plain)
+    found.missing += _too_soft(stiff, plain, cage)
     if not found.missing:
         found.quality = _compare(whole, reference, positions_angstrom, masses_amu, plain)
         found.warnings += _doubts(found.quality)
@@ -256,9 +256,13 @@ def _torsion_well(own_radian: float, rest_radian: float, k_kj_per_mol: float) ->
     return torsion_values([(1, float(minimum - 180), k_kj_per_mol)])
 
 
-def _too_soft(stiff: list[Stiffness], plain) -> list[str]:
-    """A bond that the fit leaves without stiffness is none: better no force field than a molecule that falls apart."""
-    soft = [g for g in stiff if g.members[0].kind == "bond" and g.k_kj_per_mol < SOFT_BOND_KJ_PER_MOL_ANGSTROM2]
+def _too_soft(stiff: list[Stiffness], plain, cage: set[int]) -> list[str]:
+    """A bond that the fit leaves without stiffness is none: better no force field than a molecule that falls apart.
+
+    Within a cage each atom is held by five others and the angles between them.
+    """
+    bonds = [g for g in stiff if g.members[0].kind == "bond" and not set(g.members[0].atoms) <= cage]
+    soft = [g for g in bonds if g.k_kj_per_mol < SOFT_BOND_KJ_PER_MOL_ANGSTROM2]
     return [
         f"bond {'-'.join(plain.GetAtomWithIdx(i).GetSymbol() for i in group.members[0].atoms)}: the Hessian gives it "
         f"{group.k_kj_per_mol:.0f} kJ/mol/Å², which holds nothing together"

@@ -23,6 +23,7 @@ BOHR_ANGSTROM = 0.529177210903  # CODATA 2018
 SAME_LENGTH_ANGSTROM = 0.05
 SAME_ANGLE_RADIAN = np.radians(8.0)
 
+WEAKEST_PULL = 0.05  # of the strongest
 SHORTEST_ANGSTROM, SHARPEST_RADIAN = 0.5, np.radians(20.0)
 
 
@@ -95,7 +96,8 @@ def balance(stiff: Sequence[Stiffness], positions_angstrom: np.ndarray, forces: 
     movable = [i for i, group in enumerate(stiff) if group.members[0].kind in ("bond", "angle") and group.k_kj_per_mol]
     pulls = np.array([_pull(stiff[i], positions_angstrom) for i in movable]).T
     root = np.sqrt([stiff[i].k_kj_per_mol for i in movable])
-    tension = root * np.linalg.lstsq(pulls * root, forces.ravel(), rcond=1e-6)[0]
+    # A group whose pulls cancel by symmetry, as in a cage, must not be stretched without end for a tiny force.
+    tension = root * np.linalg.lstsq(pulls * root, forces.ravel(), rcond=WEAKEST_PULL)[0]
     shifted = list(stiff)
     for i, d in zip(movable, tension, strict=True):
         rest = stiff[i].rest - float(d) / stiff[i].k_kj_per_mol

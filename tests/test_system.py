@@ -182,9 +182,9 @@ def test_box_must_hold_twice_the_cutoff(xmls):
 
 
 def test_species_without_force_field_is_refused(xmls, tmp_path):
-    empty, _ = force_field(tmp_path, species("BF4"))
-    with pytest.raises(ValueError, match="holds no force field of BF4"):
-        box(xmls | {"BF4": empty}, [("Na", 1), ("BF4", 1)])
+    empty, _ = force_field(tmp_path, species("water"), np.array([[0, 0, 0], [0.96, 0, 0], [-0.24, 0.93, 0]]), [0.0] * 3)
+    with pytest.raises(ValueError, match="holds no force field of water"):
+        box(xmls | {"water": empty}, [("water", 1)])
 
 
 def test_bond_without_a_term_is_refused(xmls, tmp_path):

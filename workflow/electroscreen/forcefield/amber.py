@@ -129,7 +129,7 @@ def gaff2_version() -> str:
 
 @lru_cache(maxsize=1)
 def gaff2_own() -> Table:
-    """Return bonds and impropers as GAFF2's own file has them, "X" where any type will do.
+    """Return bonds, impropers and Lennard-Jones parameters as GAFF2's own file has them, "X" where any type will do.
 
     parmchk2 prints the same bonds with one digit less.
     """
@@ -139,7 +139,9 @@ def gaff2_own() -> Table:
         _read_line(line, table.bonds, 2, 2)
     for line in blocks[4].splitlines():
         _read_line(line, table.impropers, 4, 3)
-    for entries in (table.bonds, table.impropers):
+    for line in _gaff2_text().split("MOD4      RE\n")[1].split("\n\n")[0].splitlines():
+        _read_line(line, table.lj, 1, 2)
+    for entries in (table.bonds, table.impropers, table.lj):
         for types, entry in entries.items():
             entries[types] = Entry(entry.rows)
     return table

@@ -1,7 +1,8 @@
 """The force-field stage: charges and parameters of one species as OpenMM XML, with the source of every number.
 
-Three layers, the first that knows the species speaks: the user's own (to come), the library of
-published parameters, and GAFF2. What none of them knows has no force field, and the reasons are listed.
+Four layers, the first that knows the species speaks: the user's own (to come), the library of published parameters,
+GAFF2, and what a fit to the species' own Hessian gives. What none of them knows has no force field, and the reasons are
+listed.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ from typing import Any
 
 from electroscreen.forcefield import graph
 from electroscreen.forcefield.charges import read_geometry
+from electroscreen.forcefield.derived import Reference, derived
 from electroscreen.forcefield.ffxml import empty_xml, force_field_xml
+from electroscreen.forcefield.hessian_fit import hessian_in_kj_per_mol
 from electroscreen.forcefield.published import ION_SET, published
 from electroscreen.forcefield.terms import Parameters, Term
 from electroscreen.forcefield.typing import gaff2
+from electroscreen.quantum.structures import xtb_hessian
 from electroscreen.record import OK, provenance, read_json, write_json, write_text
 from electroscreen.species import Species
 
@@ -55,7 +59,7 @@ def write_forcefield(
         raise ValueError(f"{charges_json}: holds the charges of {charges['species']}, not of {species.name}")
     masses = _masses(species)
     if charges["verdict"] == OK:
-        found = _parameters(species, geometry_xyz, recipe)
+        found = _parameters(species, geometry_xyz, recipe, [atom["resp_e"] for atom in charges["atoms"]], masses)
         terms = [*_charge_terms(charges), *found.terms]
     else:
         found, terms = Parameters(missing=[f"charges: {charges['verdict']}"]), []
@@ -64,7 +68,8 @@ def write_forcefield(
         write_text(xml_path, empty_xml(f"{species.name}: {verdict}"))
     else:
         verdict = OK
-        write_text(xml_path, force_field_xml(species.name, species.symbols, masses, terms, found.scaling_14))
+        xml = force_field_xml(species.name, species.symbols, masses, terms, found.scaling_14, found.excluded_pairs)
+        write_text(xml_path, xml)
     write_json(
         json_path,
         {
@@ -73,6 +78,8 @@ def write_forcefield(
             "warnings": [*charges["warnings"], *found.warnings],
             "layers": {"charges": charges["method"], **found.layers},
             "scaling_14": found.scaling_14,
+            "excluded_pairs": found.excluded_pairs,
+            "quality": found.quality,
             "parameters": [term.as_record() for term in terms],
             "charge_e": charges["total_charge_e"],
             "masses_amu": masses,
@@ -81,12 +88,25 @@ def write_forcefield(
     )
 
 
-def _parameters(species: Species, geometry_xyz: Path, recipe: dict[str, Any]) -> Parameters:
+def _parameters(
+    species: Species, geometry_xyz: Path, recipe: dict[str, Any], charges_e: list[float], masses_amu: list[float]
+) -> Parameters:
     positions, _ = read_geometry(geometry_xyz, species)
     if positions is None and len(species.symbols) > 1:
         return Parameters(missing=["there is no geometry"])
     plain = graph.skeleton(species, positions)
-    return published(species, plain, recipe.get("ion_set", ION_SET)) or gaff2(species, positions, plain)
+    found = published(species, plain, recipe.get("ion_set", ION_SET)) or gaff2(species, positions, plain)
+    if not found.missing or len(species.symbols) == 1:
+        return found
+    fitted = derived(species, positions, plain, charges_e, masses_amu, _reference(species, positions))
+    if fitted.missing:
+        return Parameters(missing=list(dict.fromkeys([*found.missing, *fitted.missing])))
+    return fitted
+
+
+def _reference(species: Species, positions_angstrom) -> Reference:
+    hessian = xtb_hessian(species, positions_angstrom)
+    return Reference(hessian_in_kj_per_mol(hessian), "GFN2-xTB")
 
 
 def _charge_terms(charges: dict[str, Any]) -> list[Term]:

@@ -28,6 +28,20 @@ for force in sys.getForces():
 """
 
 
+# Atoms across a cage are nearer than their spheres: they neither attract nor repel each other.
+_EXCLUDE = """
+import openmm
+pairs = {pairs!r}
+for force in sys.getForces():
+    if isinstance(force, openmm.NonbondedForce):
+        for residue in topology.residues():
+            if residue.name == "{name}":
+                atoms = [atom.index for atom in residue.atoms()]
+                for first, second in pairs:
+                    force.addException(atoms[first], atoms[second], 0.0, 1.0, 0.0, True)
+"""
+
+
 def atom_names(symbols: Sequence[str]) -> list[str]:
     """Return a name for every atom, such as C1, C2, O3: the symbol with the atom's number, from 1."""
     return [f"{symbol}{i}" for i, symbol in enumerate(symbols, start=1)]
@@ -44,6 +58,7 @@ def force_field_xml(
     masses_amu: Sequence[float],
     terms: Sequence[Term],
     scaling_14: dict[str, float] = AMBER_14,
+    excluded_pairs: Sequence[tuple[int, int]] = (),
 ) -> str:
     """Return the force field of one species as OpenMM reads it.
 
@@ -55,6 +70,8 @@ def force_field_xml(
         All terms, with "charge" and "lj" for every atom.
     scaling_14
         Factors "coulomb" and "lj" on interactions of atoms three bonds apart.
+    excluded_pairs
+        Further atoms that do not see each other, beyond those one and two bonds apart.
     """
     root = ElementTree.Element("ForceField")
     names = atom_names(symbols)
@@ -68,6 +85,9 @@ def force_field_xml(
     if scaling_14 != AMBER_14:
         factors = {key: scaling_14[key] / AMBER_14[key] for key in AMBER_14}
         ElementTree.SubElement(root, "Script").text = _SCALE_14.format(name=name, **factors)
+    if excluded_pairs:
+        pairs = [tuple(map(int, pair)) for pair in excluded_pairs]
+        ElementTree.SubElement(root, "Script").text = _EXCLUDE.format(name=name, pairs=pairs)
     ElementTree.indent(root, " ")
     return ElementTree.tostring(root, encoding="unicode") + "\n"
 

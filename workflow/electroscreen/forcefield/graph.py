@@ -87,5 +87,24 @@ def threefold_centres(plain) -> list[tuple[int, tuple[int, int, int]]]:
     return [(a.GetIdx(), tuple(_neighbours(a))) for a in plain.GetAtoms() if a.GetDegree() == 3]
 
 
+def cage(plain) -> set[int]:
+    """Return the boron and carbon atoms of clusters: those with more neighbours than four bonds can hold."""
+    return {a.GetIdx() for a in plain.GetAtoms() if a.GetSymbol() in ("B", "C") and a.GetDegree() > 4}
+
+
+def pairs_within(cage_atoms: set[int], plain) -> list[tuple[int, int]]:
+    """Return all pairs of a cage's atoms and of the atoms bound to them.
+
+    Across a cage atoms are nearer than their spheres, and what holds them is in the bonds and angles.
+    """
+    near = cage_atoms | {n for i in cage_atoms for n in _neighbours(plain.GetAtomWithIdx(i))}
+    return list(combinations(sorted(near), 2))
+
+
+def turns(plain, first: int, second: int) -> bool:
+    """Return whether parts of the molecule turn about this bond, which those in rings do not allow."""
+    return not plain.GetBondBetweenAtoms(int(first), int(second)).IsInRing()
+
+
 def _neighbours(atom) -> list[int]:
     return sorted(n.GetIdx() for n in atom.GetNeighbors())

@@ -28,6 +28,7 @@ LAYER = "library"
 ION_SET = "li-merz-iod"
 _FOLDER = Path(__file__).parent / "library"
 _IONS = _FOLDER / "ions.yaml"
+_OF_ATOMS = {"ions.yaml", "elements.yaml"}
 
 
 def published(species: Species, plain, ion_set: str = ION_SET) -> Parameters | None:
@@ -68,7 +69,7 @@ def _ion(species: Species, ion_set: str) -> Parameters | None:
 
 def _molecule(species: Species, plain) -> Parameters | None:
     for path in sorted(_FOLDER.glob("*.yaml")):
-        if path != _IONS:
+        if path.name not in _OF_ATOMS:
             classes = _classes_if_same(_read(path), species, plain)
             if classes is not None:
                 return _terms(_read(path), classes, plain)

@@ -39,6 +39,8 @@ class Parameters:
     warnings: list[str] = field(default_factory=list)
     layers: dict[str, str] = field(default_factory=dict)
     scaling_14: dict[str, float] = field(default_factory=lambda: dict(AMBER_14))
+    excluded_pairs: list[tuple[int, int]] = field(default_factory=list)
+    quality: dict[str, Any] = field(default_factory=dict)
 
 
 def bond_values(length_angstrom: float, k_kj_per_mol_angstrom2: float) -> dict[str, float]:

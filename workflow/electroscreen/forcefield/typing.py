@@ -46,7 +46,7 @@ def gaff2(species: Species, positions_angstrom: np.ndarray, plain) -> Parameters
     if refusals:
         return Parameters(missing=refusals)
     try:
-        types, table = amber.gaff2_types(_sdf(species, positions_angstrom), species.charge)
+        types, table = typed(molecule(species.smiles), positions_angstrom, species.charge)
     except amber.TypingRefusedError as error:
         return Parameters(missing=[str(error)])
     return _assign(types, table, plain)
@@ -70,10 +70,23 @@ def _refusals(species: Species, plain) -> list[str]:
     return []
 
 
-def _sdf(species: Species, positions_angstrom: np.ndarray) -> str:
+def typed(drawn, positions_angstrom: np.ndarray, charge: int) -> tuple[list[str], amber.Table]:
+    """Return the GAFF2 types of a drawn molecule, and the terms between them; raises as `amber.gaff2_types`."""
+    return amber.gaff2_types(_sdf(drawn, positions_angstrom), charge)
+
+
+def torsion_entry_values(names: list[str], table: amber.Table) -> tuple[dict[str, Any] | None, str]:
+    """Return the values of a torsion between atoms of these types (None if GAFF2 has none), and their source."""
+    entry = _look_up("torsion", tuple(names), (table.torsions,))
+    if entry is None:
+        return None, ""
+    return _torsion(entry.rows), f"{amber.gaff2_version()}, {'-'.join(names)}"
+
+
+def _sdf(drawn, positions_angstrom: np.ndarray) -> str:
     from rdkit import Chem
 
-    drawn = Chem.Mol(molecule(species.smiles))
+    drawn = Chem.Mol(drawn)
     conformer = Chem.Conformer(drawn.GetNumAtoms())
     conformer.SetPositions(np.asarray(positions_angstrom, dtype=float))
     drawn.RemoveAllConformers()

@@ -1,0 +1,316 @@
+"""The derived layer: species that GAFF2 does not know (boron, cages, chelates), from their own Hessian.
+
+Bonds, angles, ring torsions and the planarity of threefold centres are fitted to the Hessian, with lengths and angles
+at rest from the geometry. Lennard-Jones parameters, and torsions about bonds that turn freely, are GAFF2's: a borate is
+typed with carbon in the place of B-, which has as many electrons and bonds. No parameter of boron comes from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from electroscreen.forcefield import amber, graph
+from electroscreen.forcefield.ffxml import force_field_xml
+from electroscreen.forcefield.hessian_fit import Stiffness, balance, fit, frequencies_per_cm, spring_hessian
+from electroscreen.forcefield.internal import Coordinate
+from electroscreen.forcefield.mechanics import Mechanics
+from electroscreen.forcefield.terms import Parameters, Term, angle_values, bond_values, lj_values, torsion_values
+from electroscreen.forcefield.typing import torsion_entry_values, typed
+from electroscreen.inputs import read_yaml
+from electroscreen.species import Species, molecule
+
+LAYER = "derived"
+_ELEMENTS = Path(__file__).parent / "library" / "elements.yaml"
+BALANCINGS = 4  # the fit changes the tension, the tension the fit; it settles at once
+PLANAR_RADIAN = np.radians(10.0)
+SOFT_BOND_KJ_PER_MOL_ANGSTROM2 = 300.0  # a tenth of a C-C bond
+FREQUENCIES_APART = 0.25
+BONDS_APART_ANGSTROM = 0.02
+ANGLES_APART_DEGREE = 2.0
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A Hessian to fit to, kJ/mol/angstrom^2, and what it was computed with."""
+
+    hessian: np.ndarray
+    level: str
+
+
+@dataclass
+class _Borrowed:
+    """What GAFF2 says of the atoms: types (None without typing), and the torsions of its table."""
+
+    lj: list[Term]
+    types: list[str] | None = None
+    table: Any = None
+    notes: list[str] = field(default_factory=list)
+
+
+def derived(
+    species: Species,
+    positions_angstrom: np.ndarray,
+    plain,
+    charges_e: Sequence[float],
+    masses_amu: Sequence[float],
+    reference: Reference,
+) -> Parameters:
+    """Return force-field terms of a molecule from its Hessian, with how well they give it back in `quality`.
+
+    Parameters
+    ----------
+    plain
+        The bond graph, see `graph.skeleton`.
+
+    Raises
+    ------
+    amber.ProgramError
+        If the typing programs do not run on this machine.
+    """
+    refusals = _refusals(species, plain)
+    if refusals:
+        return Parameters(missing=refusals)
+    borrowed = _borrow(species, positions_angstrom, plain)
+    cage = graph.cage(plain)
+    found = Parameters(layers={"lj": "automatic", "bonded": LAYER}, warnings=list(borrowed.notes))
+    found.excluded_pairs = graph.pairs_within(cage, plain)
+    charge_terms = [Term("charge", (i,), {"charge_e": q}, "automatic", "RESP") for i, q in enumerate(charges_e)]
+    turning = _free_torsions(plain, cage, borrowed, found.warnings)
+    blanks = [Term("bond", atoms, bond_values(1.0, 0.0), LAYER, "") for atoms in graph.bonds(plain)]
+    fixed = [*charge_terms, *borrowed.lj, *turning]
+    bare = _mechanics(species, plain, [*fixed, *blanks], masses_amu, found)
+    coordinates = _stiff_coordinates(plain, cage, positions_angstrom)
+    classes = graph.equivalence_classes(plain)
+    source = f"fit to the {reference.level} Hessian"
+    without_springs = bare.hessian(positions_angstrom)
+    strained = np.zeros_like(without_springs)
+    for _ in range(BALANCINGS):
+        wanted = reference.hessian - without_springs - strained
+        stiff = fit(coordinates, classes, positions_angstrom, masses_amu, wanted)
+        relaxed = _springs(stiff, positions_angstrom, source)
+        free = _mechanics(species, plain, [*fixed, *relaxed], masses_amu, found)
+        stiff = balance(stiff, positions_angstrom, free.forces(positions_angstrom))
+        bonded = _springs(stiff, positions_angstrom, source)
+        whole = _mechanics(species, plain, [*fixed, *bonded], masses_amu, found)
+        # Springs under tension have a Hessian beyond their stiffness.
+        strained = whole.hessian(positions_angstrom) - without_springs - spring_hessian(stiff, positions_angstrom)
+    found.terms = [*borrowed.lj, *bonded, *turning]
+    found.missing += _too_soft(stiff, plain, cage)
+    if not found.missing:
+        found.quality = _compare(whole, reference, positions_angstrom, masses_amu, plain)
+        found.warnings += _doubts(found.quality)
+    return found
+
+
+def _refusals(species: Species, plain) -> list[str]:
+    if len(species.symbols) == 1:
+        return [f"the library holds no ion {species.symbols[0]} of charge {species.charge:+d}"]
+    if species.multiplicity != 1:
+        return ["open shells have no force field here"]
+    if graph.pieces(plain) > 1:
+        return ["it is several molecules: give each as a species of its own"]
+    if species.smiles is None and not graph.cage(plain):
+        return ["given by coordinates, which tell no bond orders: give a SMILES"]
+    if species.formula == "H2O":
+        return ["nor do terms from a Hessian make a liquid of it"]
+    known = _elements()
+    strange = sorted({s for s in species.symbols if s not in known["own"] and s not in known["gaff2_types"]})
+    return [f"{symbol}: no Lennard-Jones parameters; add them to the species" for symbol in strange]
+
+
+def _borrow(species: Species, positions: np.ndarray, plain) -> _Borrowed:
+    """GAFF2's Lennard-Jones parameters, by its own typing where that is possible, else by element and neighbours."""
+    borrowed = _Borrowed([])
+    if species.smiles is not None:
+        try:
+            borrowed.types, borrowed.table = typed(*_with_carbon_for_boron(species, positions))
+        except (amber.TypingRefusedError, ValueError) as refusal:
+            borrowed.notes.append(f"typed by element: {refusal}")
+    for i, symbol in enumerate(species.symbols):
+        borrowed.lj.append(_lennard_jones(i, symbol, plain, borrowed))
+    return borrowed
+
+
+def _with_carbon_for_boron(species: Species, positions: np.ndarray):
+    """Return the isoelectronic molecule with C in the place of each four-bonded B-, its positions and charge.
+
+    Raises
+    ------
+    ValueError
+        If a boron has another number of bonds.
+    """
+    from rdkit import Chem
+
+    drawn, replaced = Chem.RWMol(molecule(species.smiles)), 0
+    for atom in drawn.GetAtoms():
+        if atom.GetSymbol() == "B":
+            if atom.GetDegree() != 4:
+                raise ValueError("GAFF2's typing has nothing in the place of a boron without four bonds")
+            atom.SetAtomicNum(6)
+            atom.SetFormalCharge(atom.GetFormalCharge() + 1)
+            replaced += 1
+    Chem.SanitizeMol(drawn)
+    return drawn.GetMol(), positions, species.charge + replaced
+
+
+def _lennard_jones(i: int, symbol: str, plain, borrowed: _Borrowed) -> Term:
+    known = _elements()
+    if symbol in known["own"]:
+        entry = known["own"][symbol]
+        values = lj_values(entry["rmin_half_angstrom"], entry["epsilon_kcal_per_mol"])
+        return Term("lj", (i,), values, "library", f"{entry['source']}, doi {entry['doi']}")
+    if borrowed.types is not None:
+        kind = borrowed.types[i]
+        entry = borrowed.table.lj.get((kind,))
+        if entry is not None:
+            return Term("lj", (i,), lj_values(*entry.rows[0]), "automatic", f"{amber.gaff2_version()}, {kind}")
+    kind = _type_by_neighbours(symbol, plain.GetAtomWithIdx(i))
+    return Term(
+        "lj", (i,), lj_values(*amber.gaff2_own().lj[(kind,)].rows[0]), "automatic", f"{amber.gaff2_version()}, {kind}"
+    )
+
+
+def _type_by_neighbours(symbol: str, atom) -> str:
+    table = _elements()["gaff2_types"][symbol]
+    if symbol == "H":
+        neighbour = atom.GetNeighbors()[0].GetSymbol() if atom.GetDegree() else "C"
+        return table.get(neighbour, "hc")
+    return table.get(atom.GetDegree()) or list(table.values())[-1]
+
+
+def _free_torsions(plain, cage: set[int], borrowed: _Borrowed, notes: list[str]) -> list[Term]:
+    """Torsions about bonds outside of rings: GAFF2's where it knows them, none about a bond to boron."""
+    terms, untold = [], set()
+    for atoms in graph.torsions(plain):
+        if not graph.turns(plain, *atoms[1:3]) or cage & set(atoms[1:3]):
+            continue
+        central = [plain.GetAtomWithIdx(i).GetSymbol() for i in atoms[1:3]]
+        values = None
+        if borrowed.types is not None and "B" not in central:
+            values, source = torsion_entry_values([borrowed.types[i] for i in atoms], borrowed.table)
+        if values is None:
+            untold.add("-".join(sorted(central)))
+        else:
+            terms.append(Term("torsion", atoms, values, "automatic", source))
+    notes += [f"rotation about {bond} has no barrier of its own" for bond in sorted(untold)]
+    return terms
+
+
+def _stiff_coordinates(plain, cage: set[int], positions: np.ndarray) -> list[Coordinate]:
+    """Return what is fitted: bonds, angles, torsions about ring bonds outside of cages, planar threefold centres."""
+    stiff = [Coordinate("bond", atoms) for atoms in graph.bonds(plain)]
+    stiff += [Coordinate("angle", atoms) for atoms in graph.angles(plain)]
+    stiff += [
+        Coordinate("torsion", atoms)
+        for atoms in graph.torsions(plain)
+        if not graph.turns(plain, *atoms[1:3]) and not cage & set(atoms[1:3]) and not _nearly_straight(atoms, positions)
+    ]
+    for centre, (i, j, k) in graph.threefold_centres(plain):
+        improper = Coordinate("improper", (i, j, centre, k))
+        if abs(np.sin(improper.value(positions))) < np.sin(PLANAR_RADIAN):
+            stiff.append(improper)
+    return stiff
+
+
+def _nearly_straight(atoms: tuple[int, ...], positions: np.ndarray) -> bool:
+    """A torsion over a straight angle has no direction."""
+    return any(np.degrees(Coordinate("angle", atoms[s : s + 3]).value(positions)) > 170 for s in (0, 1))
+
+
+def _springs(stiff: list[Stiffness], positions: np.ndarray, source: str) -> list[Term]:
+    return [term for group in stiff for term in _terms(group, positions, source)]
+
+
+def _terms(group: Stiffness, positions: np.ndarray, source: str) -> list[Term]:
+    terms = []
+    for member in group.members:
+        if member.kind == "bond":
+            values = bond_values(group.rest, group.k_kj_per_mol)
+        elif member.kind == "angle":
+            values = angle_values(float(np.degrees(group.rest)), group.k_kj_per_mol)
+        elif group.k_kj_per_mol == 0:
+            continue
+        else:
+            values = _torsion_well(member.value(positions), group.rest, group.k_kj_per_mol)
+        terms.append(Term(member.kind, member.atoms, values, LAYER, source))
+    return terms
+
+
+def _torsion_well(own_radian: float, rest_radian: float, k_kj_per_mol: float) -> dict[str, list]:
+    """Return k (1 + cos(nφ - phase)) with its minimum and curvature where the molecule has them.
+
+    The curvature at the minimum is k n². A period of two or three is taken where it has a minimum within 10° of the
+    geometry, so that a ring may turn over into its mirror image; else one, with the minimum just there.
+    """
+    for n, phase in ((2, 180.0), (3, 0.0), (3, 180.0), (2, 0.0)):
+        away = (n * np.degrees(rest_radian) - phase - 180 + 180) % 360 - 180
+        if abs(away) < 10 * n:
+            return torsion_values([(n, phase, k_kj_per_mol / n**2)])
+    minimum = np.degrees(np.copysign(rest_radian, own_radian))
+    return torsion_values([(1, float(minimum - 180), k_kj_per_mol)])
+
+
+def _too_soft(stiff: list[Stiffness], plain, cage: set[int]) -> list[str]:
+    """A bond that the fit leaves without stiffness is none: better no force field than a molecule that falls apart.
+
+    Within a cage each atom is held by five others and the angles between them.
+    """
+    bonds = [g for g in stiff if g.members[0].kind == "bond" and not set(g.members[0].atoms) <= cage]
+    soft = [g for g in bonds if g.k_kj_per_mol < SOFT_BOND_KJ_PER_MOL_ANGSTROM2]
+    return [
+        f"bond {'-'.join(plain.GetAtomWithIdx(i).GetSymbol() for i in group.members[0].atoms)}: the Hessian gives it "
+        f"{group.k_kj_per_mol:.0f} kJ/mol/Å², which holds nothing together"
+        for group in soft
+    ]
+
+
+def _mechanics(species: Species, plain, terms: list[Term], masses: Sequence[float], found: Parameters) -> Mechanics:
+    xml = force_field_xml(species.name, species.symbols, masses, terms, found.scaling_14, found.excluded_pairs)
+    return Mechanics(species.name, species.symbols, graph.bonds(plain), xml)
+
+
+def _compare(
+    whole: Mechanics, reference: Reference, positions: np.ndarray, masses: Sequence[float], plain
+) -> dict[str, Any]:
+    """Return how vibrations and minimum of the force field differ from the reference's."""
+    minimum = whole.minimised(positions)
+    wanted = frequencies_per_cm(reference.hessian, positions, masses)
+    ours = frequencies_per_cm(whole.hessian(minimum), minimum, masses)
+    apart = np.abs(ours - wanted)
+    bonds = [Coordinate("bond", atoms) for atoms in graph.bonds(plain)]
+    angles = [Coordinate("angle", atoms) for atoms in graph.angles(plain)]
+    return {
+        "level": reference.level,
+        "frequencies_per_cm": ours,
+        "reference_frequencies_per_cm": wanted,
+        "mean_frequency_error_per_cm": float(apart.mean()),
+        "largest_frequency_error_per_cm": float(apart.max()),
+        "relative_frequency_error": float((apart / np.maximum(np.abs(wanted), 50)).mean()),
+        "largest_bond_error_angstrom": max(abs(c.value(minimum) - c.value(positions)) for c in bonds),
+        "largest_angle_error_degree": float(
+            np.degrees(max((abs(c.value(minimum) - c.value(positions)) for c in angles), default=0.0))
+        ),
+    }
+
+
+def _doubts(quality: dict[str, Any]) -> list[str]:
+    doubts = []
+    if quality["relative_frequency_error"] > FREQUENCIES_APART:
+        percent = 100 * quality["relative_frequency_error"]
+        doubts.append(f"vibrations differ from the reference's by {percent:.0f} % on average")
+    if quality["largest_bond_error_angstrom"] > BONDS_APART_ANGSTROM:
+        doubts.append(f"a bond at rest is {quality['largest_bond_error_angstrom']:.3f} Å off its DFT length")
+    if quality["largest_angle_error_degree"] > ANGLES_APART_DEGREE:
+        doubts.append(f"an angle at rest is {quality['largest_angle_error_degree']:.1f}° off its DFT size")
+    return doubts
+
+
+@lru_cache(maxsize=1)
+def _elements() -> dict[str, Any]:
+    return read_yaml(_ELEMENTS)

@@ -1,0 +1,169 @@
+"""Stiffness of bonds, angles and ring torsions from a Hessian, by non-negative linear least squares.
+
+The lengths and angles at rest are those of the geometry, so the energy is linear in the stiffnesses:
+H = H_fixed + Σ k_c Σ_(i in c) b_i b_iᵀ, with the Wilson vectors b. Coordinates that symmetry makes the same share one
+k_c. Mass weighting lets soft and stiff motions count as their frequencies do. (The idea is Q-Force's: S. Sami et al.,
+J. Chem. Theory Comput. 17, 4946, 2021. In a cage, where each angle is many, projections such as Seminario's count the
+same stiffness several times or find negative ones; a fit does not.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+
+from electroscreen.forcefield.internal import Coordinate, wilson_vectors
+
+HARTREE_KJ_PER_MOL = 2625.4996394799  # CODATA 2018
+BOHR_ANGSTROM = 0.529177210903  # CODATA 2018
+# Coordinates of the same atoms' classes that differ by more are told apart: a cage has angles of 60° and of 108°.
+SAME_LENGTH_ANGSTROM = 0.05
+SAME_ANGLE_RADIAN = np.radians(8.0)
+
+WEAKEST_PULL = 0.05  # of the strongest
+SHORTEST_ANGSTROM, SHARPEST_RADIAN = 0.5, np.radians(20.0)
+
+
+@dataclass(frozen=True)
+class Stiffness:
+    """Coordinates that are the same by symmetry, with their value at rest and their common stiffness."""
+
+    members: list[Coordinate]
+    rest: float
+    k_kj_per_mol: float
+
+
+def hessian_in_kj_per_mol(hessian_hartree_per_bohr2: np.ndarray) -> np.ndarray:
+    """Return a Hessian in kJ/mol/angstrom^2."""
+    return np.asarray(hessian_hartree_per_bohr2) * HARTREE_KJ_PER_MOL / BOHR_ANGSTROM**2
+
+
+def fit(
+    coordinates: Sequence[Coordinate],
+    classes: Sequence[int],
+    positions_angstrom: np.ndarray,
+    masses_amu: Sequence[float],
+    hessian: np.ndarray,
+) -> list[Stiffness]:
+    """Return the stiffnesses that reproduce a Hessian best.
+
+    Parameters
+    ----------
+    coordinates
+        Which may bend or stretch.
+    classes
+        Symmetry class of each atom.
+    hessian
+        What they have to explain, kJ/mol/angstrom^2, shape (3N, 3N): the molecule's without that of all fixed terms.
+
+    Returns
+    -------
+    list of Stiffness
+        k in kJ/mol/angstrom^2 for bonds and kJ/mol/rad^2 for angles, as in E = k/2 (x - x0)^2.
+    """
+    from scipy.optimize import nnls
+
+    groups = symmetry_groups(coordinates, classes, positions_angstrom)
+    weight = 1 / np.sqrt(np.repeat(masses_amu, 3))
+    columns = []
+    for members in groups:
+        vectors = np.array([b for member in members for b in wilson_vectors(member, positions_angstrom)]) * weight
+        columns.append((vectors.T @ vectors).ravel())
+    target = (hessian * weight[:, None] * weight).ravel()
+    # Columns of lengths and of angles differ by orders of magnitude.
+    scale = np.linalg.norm(columns, axis=1)
+    solution, _ = nnls(np.array(columns).T / scale, target)
+    return [
+        Stiffness(members, _mean_rest(members, positions_angstrom), float(k))
+        for members, k in zip(groups, solution / scale, strict=True)
+    ]
+
+
+def balance(stiff: Sequence[Stiffness], positions_angstrom: np.ndarray, forces: np.ndarray) -> list[Stiffness]:
+    """Return the same springs with bonds and angles at rest so that the molecule feels no force at its geometry.
+
+    Charges within a molecule push its atoms apart; springs that rest at the geometry itself would give way by some
+    hundredths of an angstrom. Of all shifts that balance the forces, the one that stores least energy is taken.
+
+    Parameters
+    ----------
+    forces
+        On the atoms at `positions_angstrom` with the springs as they are, kJ/mol/angstrom, shape (N, 3).
+    """
+    movable = [i for i, group in enumerate(stiff) if group.members[0].kind in ("bond", "angle") and group.k_kj_per_mol]
+    pulls = np.array([_pull(stiff[i], positions_angstrom) for i in movable]).T
+    root = np.sqrt([stiff[i].k_kj_per_mol for i in movable])
+    # A group whose pulls cancel by symmetry, as in a cage, must not be stretched without end for a tiny force.
+    tension = root * np.linalg.lstsq(pulls * root, forces.ravel(), rcond=WEAKEST_PULL)[0]
+    shifted = list(stiff)
+    for i, d in zip(movable, tension, strict=True):
+        rest = stiff[i].rest - float(d) / stiff[i].k_kj_per_mol
+        if stiff[i].members[0].kind == "angle":
+            rest = min(max(rest, SHARPEST_RADIAN), np.pi)
+        shifted[i] = replace(stiff[i], rest=max(rest, SHORTEST_ANGSTROM))
+    return shifted
+
+
+def spring_hessian(stiff: Sequence[Stiffness], positions_angstrom: np.ndarray) -> np.ndarray:
+    """Return the Hessian of springs at rest, kJ/mol/angstrom^2."""
+    total = np.zeros((positions_angstrom.size, positions_angstrom.size))
+    for group in stiff:
+        vectors = np.array([b for member in group.members for b in wilson_vectors(member, positions_angstrom)])
+        total += group.k_kj_per_mol * vectors.T @ vectors
+    return total
+
+
+def symmetry_groups(
+    coordinates: Sequence[Coordinate], classes: Sequence[int], positions_angstrom: np.ndarray
+) -> list[list[Coordinate]]:
+    """Return the coordinates grouped by the classes of their atoms and by their size."""
+    by_class: dict[tuple, list[Coordinate]] = {}
+    for coordinate in coordinates:
+        names = tuple(classes[i] for i in coordinate.atoms)
+        key = names if coordinate.kind == "improper" else min(names, names[::-1])
+        by_class.setdefault((coordinate.kind, key), []).append(coordinate)
+    groups = []
+    for (kind, _), members in by_class.items():
+        gap = SAME_LENGTH_ANGSTROM if kind == "bond" else SAME_ANGLE_RADIAN
+        ordered = sorted(members, key=lambda c: abs(c.value(positions_angstrom)))
+        sizes = [abs(c.value(positions_angstrom)) for c in ordered]
+        cuts = [0, *(i for i in range(1, len(sizes)) if sizes[i] - sizes[i - 1] > gap), len(sizes)]
+        groups += [ordered[start:end] for start, end in pairwise(cuts)]
+    return groups
+
+
+def frequencies_per_cm(hessian: np.ndarray, positions_angstrom: np.ndarray, masses_amu: Sequence[float]) -> np.ndarray:
+    """Return the vibrations of a Hessian (kJ/mol/angstrom^2), lowest first; imaginary ones are negative.
+
+    Translations and rotations are projected out.
+    """
+    root = np.sqrt(np.repeat(masses_amu, 3))
+    rigid = _rigid_motions(positions_angstrom, np.asarray(masses_amu))
+    outside = np.eye(len(root)) - rigid @ rigid.T
+    values = np.linalg.eigvalsh(outside @ (hessian / root[:, None] / root) @ outside)
+    # Of all eigenvalues those of the projected motions are the ones nearest to zero.
+    values = np.sort(values[np.argsort(np.abs(values))[rigid.shape[1] :]])
+    # sqrt(kJ/mol / (amu Å²)) is 1e13 per second.
+    return np.sign(values) * np.sqrt(np.abs(values)) * 1e13 / (2 * np.pi * 2.99792458e10)
+
+
+def _pull(group: Stiffness, positions_angstrom: np.ndarray) -> np.ndarray:
+    """Cartesian direction in which a group of springs pulls; a straight angle cannot pull."""
+    vectors = [wilson_vectors(member, positions_angstrom) for member in group.members]
+    return sum((v[0] for v in vectors if len(v) == 1), np.zeros(positions_angstrom.size))
+
+
+def _mean_rest(members: Sequence[Coordinate], positions_angstrom: np.ndarray) -> float:
+    return float(np.mean([abs(member.value(positions_angstrom)) for member in members]))
+
+
+def _rigid_motions(positions_angstrom: np.ndarray, masses_amu: np.ndarray) -> np.ndarray:
+    """Orthonormal mass-weighted columns (3N, 5 or 6): translations and rotations."""
+    root = np.sqrt(masses_amu)[:, None]
+    centred = positions_angstrom - masses_amu @ positions_angstrom / masses_amu.sum()
+    motions = [root * axis for axis in np.eye(3)] + [root * np.cross(axis, centred) for axis in np.eye(3)]
+    left, sizes, _ = np.linalg.svd(np.array([m.ravel() for m in motions]).T, full_matrices=False)
+    return left[:, sizes > 1e-6 * sizes[0]]

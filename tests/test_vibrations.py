@@ -7,7 +7,7 @@ import pytest
 from quantum_helpers import changed, species
 
 from electroscreen.quantum.optimise import Surface
-from electroscreen.quantum.vibrations import Vibrations, _by_differences, dft_hessian, vibrations
+from electroscreen.quantum.vibrations import Vibrations, _by_differences, dft_hessian, symmetry_number, vibrations
 
 BOHR = 0.529177210903
 CM_EV = 1.239841984e-4  # h c in eV cm
@@ -49,7 +49,7 @@ def test_differences_go_on_where_they_were_stopped(quick):
     whole = _by_differences(surface, x, [], lambda rows: kept.append(list(rows)))
     assert [len(rows) for rows in kept] == [1, 2, 3, 4, 5, 6]
     again = []
-    assert _by_differences(surface, x, kept[3], lambda rows: again.append(1)) == pytest.approx(whole, abs=1e-6)
+    assert _by_differences(surface, x, kept[3], lambda rows: again.append(1)) == pytest.approx(whole, abs=1e-4)
     assert len(again) == 2
 
 
@@ -57,7 +57,9 @@ def test_differences_go_on_where_they_were_stopped(quick):
     ("one", "x", "masses"),
     [
         (species("OH", "[OH]", multiplicity=2), [[0, 0, 0], [0, 0, 0.983]], (15.999, 1.008)),
-        (species("SnO", "[Sn]=O"), [[0, 0, 0], [0, 0, 1.82]], (118.71, 15.999)),
+        pytest.param(
+            species("SnO", "[Sn]=O"), [[0, 0, 0], [0, 0, 1.82]], (118.71, 15.999), marks=pytest.mark.slow, id="SnO"
+        ),
     ],
 )
 def test_one_bond_is_a_spring(quick, one, x, masses):
@@ -117,15 +119,29 @@ def test_soft_modes_count_as_100_per_cm(water):
 
 
 @pytest.mark.parametrize(
-    ("smiles", "number"), [("O", 2), ("N", 3), ("C", 12), ("[H][H]", 2), ("F", 1), ("C=C", 4), ("CO", 1)]
+    ("smiles", "number"),
+    [
+        *(("O", 2), ("N", 3), ("C", 12), ("[H][H]", 2), ("F", 1), ("C=C", 4), ("CO", 1), ("C#C", 2), ("O=C=O", 2)),
+        *(("c1ccccc1", 12), ("C1CC1", 6), ("CC", 6), ("O=C=S", 1), ("[Ne]", 1)),
+    ],
 )
-def test_symmetry_numbers_of_geometries_that_are_nearly_symmetric(quick, smiles, number):
+def test_symmetry_numbers_of_geometries_that_are_nearly_symmetric(smiles, number):
+    """Numbers of textbooks, as in Atkins and de Paula, Physical Chemistry."""
     from electroscreen.quantum.structures import starting_structures
 
     one = species("A", smiles)
     x = starting_structures(one, 1, 1)[0].positions_angstrom
-    x = x + np.random.default_rng(1).uniform(-5e-4, 5e-4, x.shape)
-    assert vibrations(Surface(one, quick, 1).molecule(x), np.eye(x.size)).symmetry_number == number
+    x = x + np.random.default_rng(1).uniform(-2e-3, 2e-3, x.shape)
+    assert symmetry_number(one.symbols, x) == number
+
+
+def test_an_octahedron_has_24_rotations_and_a_handed_molecule_one():
+    corners = np.vstack([np.zeros((1, 3)), np.eye(3), -np.eye(3)]) * 1.56
+    assert symmetry_number(["S", *6 * ["F"]], corners) == 24
+    assert symmetry_number(["S", *5 * ["F"], "Cl"], corners) == 4
+    twisted = np.array([[0.7, 0, 0], [-0.7, 0, 0], [0.9, 0.8, 0.5], [-0.9, 0.8, -0.5]])
+    assert symmetry_number(["O", "O", "H", "H"], twisted) == 2  # C2
+    assert symmetry_number(["O", "O", "H", "F"], twisted) == 1
 
 
 def test_flat_ammonia_is_a_saddle_and_downhill_is_down(quick):

@@ -165,6 +165,11 @@ def _loads(load, name: str, element: str) -> bool:
             return bool(load(name, element))
         except (BasisNotFoundError, KeyError):
             return False
+        except RuntimeError as error:
+            # What PySCF says of a core potential that is in none of its own files.
+            if "Unable to parse" not in str(error):
+                raise
+            return False
 
 
 def _checked_functional(name: str) -> str:

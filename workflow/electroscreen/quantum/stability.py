@@ -16,14 +16,15 @@ NOT_ASKED_FOR = "not asked for"
 # of the cost (CrO: -0.18 hartree on this grid and on a fine one).
 RESPONSE_GRID = 0
 CURVATURE_TOLERANCE_HARTREE = 1e-3
+LOWER_BY_HARTREE = 1e-6
 
 
 def settle(mean_field, cycles: int) -> str:
-    """Follow an internal instability of a converged mean field downhill once; return what was found.
+    """Follow an internal instability of a converged mean field downhill once, and look again; return what was found.
 
     Internal means: within restricted orbitals for a closed shell, within unrestricted ones for an open shell
-    (Seeger and Pople, J. Chem. Phys. 66, 3045, 1977). A repair that does not converge, or that does not end lower,
-    leaves the mean field as it was.
+    (Seeger and Pople, J. Chem. Phys. 66, 3045, 1977). A direction that ends no lower is none: degenerate orbitals, as
+    those of OH, turn into each other for nothing. Where following does not converge, the mean field stays as it was.
 
     Parameters
     ----------
@@ -33,14 +34,20 @@ def settle(mean_field, cycles: int) -> str:
     Returns
     -------
     str
-        'stable', 'repaired', or 'still unstable'.
+        'stable', 'repaired', or 'still unstable': a lower state was found after the repair too, or not reached.
     """
-    orbitals = _downhill_orbitals(mean_field)
-    if orbitals is None:
-        return STABLE
-    if not _follow(mean_field, orbitals, cycles):
-        return STILL_UNSTABLE
-    return REPAIRED if _downhill_orbitals(mean_field) is None else STILL_UNSTABLE
+    found = STABLE
+    for once_lower in (REPAIRED, STILL_UNSTABLE):
+        orbitals = _downhill_orbitals(mean_field)
+        if orbitals is None:
+            return found
+        energy = mean_field.e_tot
+        if not _follow(mean_field, orbitals, cycles):
+            return STILL_UNSTABLE
+        if mean_field.e_tot > energy - LOWER_BY_HARTREE:
+            return found
+        found = once_lower
+    return found
 
 
 def stability_warnings(stability: str) -> list[str]:
@@ -63,17 +70,17 @@ def _downhill_orbitals(mean_field) -> np.ndarray | None:
 
 
 def _follow(mean_field, orbitals: np.ndarray, cycles: int) -> bool:
-    """Converge from turned orbitals; return whether a lower state was found, else restore the old one."""
+    """Converge from turned orbitals; what does not converge, or ends higher, is undone. Return whether it converged."""
     kept = {key: getattr(mean_field, key) for key in ("mo_coeff", "mo_occ", "mo_energy", "e_tot", "converged")}
     newton = mean_field.newton()
     newton.max_cycle = cycles
     newton.kernel(orbitals, mean_field.mo_occ)
     mean_field.kernel(dm0=newton.make_rdm1())
-    if mean_field.converged and mean_field.e_tot < kept["e_tot"]:
-        return True
-    for key, value in kept.items():
-        setattr(mean_field, key, value)
-    return False
+    converged = bool(mean_field.converged)
+    if not converged or mean_field.e_tot > kept["e_tot"]:
+        for key, value in kept.items():
+            setattr(mean_field, key, value)
+    return converged
 
 
 @contextmanager

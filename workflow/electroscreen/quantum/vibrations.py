@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +21,8 @@ IMAGINARY_TOLERANCE_PER_CM = 30.0
 SOFTEST_MODE_PER_CM = 100.0
 LARGEST_PUSH_ANGSTROM = 0.2
 DIFFERENCE_STEP_BOHR = 0.01
-SAME_PLACE_ANGSTROM = 0.01
+SAME_PLACE_ANGSTROM = 0.03
+BOLTZMANN_EV_PER_K = 8.617333262e-5
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def vibrations(pyscf_molecule, hessian: np.ndarray) -> Vibrations:
     """Return frequencies, zero-point energy and Gibbs correction of a Hessian at a stationary point.
 
     The Gibbs correction is what a molecule of the ideal gas at 298.15 K and 101 325 Pa adds to its electronic energy:
-    rigid rotor with the symmetry number of the point group, harmonic oscillators with the masses of natural isotopes,
+    rigid rotor with its symmetry number, harmonic oscillators with the masses of natural isotopes,
     all modes below 100 cm-1 raised to 100 cm-1 (the quasi-harmonic approximation of Ribeiro, Marenich, Cramer and
     Truhlar, J. Phys. Chem. B 115, 14556, 2011); imaginary modes are left out. The zero-point energy is that of the
     frequencies as they are.
@@ -117,15 +117,17 @@ def vibrations(pyscf_molecule, hessian: np.ndarray) -> Vibrations:
         wavenumbers, frequencies_au, modes = (found[key] for key in ("freq_wavenumber", "freq_au", "norm_mode"))
     real = frequencies_au[wavenumbers > 0]
     raised = real * np.maximum(1, SOFTEST_MODE_PER_CM / wavenumbers[wavenumbers > 0])
-    with _forgiving_symmetry():
-        gas = thermo.thermo(_Energy(pyscf_molecule), raised, TEMPERATURE_K, PRESSURE_PA)
-        exact = thermo.thermo(_Energy(pyscf_molecule), real, TEMPERATURE_K, PRESSURE_PA)
+    gas = thermo.thermo(_Energy(pyscf_molecule), raised, TEMPERATURE_K, PRESSURE_PA)
+    exact = thermo.thermo(_Energy(pyscf_molecule), real, TEMPERATURE_K, PRESSURE_PA)
+    # PySCF's own symmetry number is that of the point group to 1e-5 Å, which no optimised geometry has.
+    symmetry = symmetry_number(pyscf_molecule.elements, pyscf_molecule.atom_coords(unit="Angstrom"))
+    rotation = BOLTZMANN_EV_PER_K * TEMPERATURE_K * np.log(symmetry / gas["sym_number"][0])
     return Vibrations(
         frequencies_per_cm=wavenumbers,
         modes=modes,
         zero_point_energy_ev=float(exact["ZPE"][0] * HARTREE_EV),
-        gibbs_correction_ev=float(gas["G_tot"][0] * HARTREE_EV),
-        symmetry_number=int(gas["sym_number"][0]),
+        gibbs_correction_ev=float(gas["G_tot"][0] * HARTREE_EV + rotation),
+        symmetry_number=symmetry,
     )
 
 
@@ -137,14 +139,28 @@ class _Energy:
     e_tot: float = 0.0
 
 
-@contextmanager
-def _forgiving_symmetry() -> Iterator[None]:
-    """Let PySCF find the point group of an optimised geometry, which is symmetric to a hundredth of an angstrom."""
-    from pyscf.symm import geom
+def symmetry_number(symbols: list[str], positions_angstrom: np.ndarray) -> int:
+    """Return how many rotations turn a molecule into itself, each atom to within 0.03 Å of one of its element."""
+    from scipy.spatial.transform import Rotation
 
-    strict = geom.TOLERANCE
-    geom.TOLERANCE = SAME_PLACE_ANGSTROM
-    try:
-        yield
-    finally:
-        geom.TOLERANCE = strict
+    x, kinds = positions_angstrom - positions_angstrom.mean(axis=0), np.array(symbols)
+
+    def same(y: np.ndarray) -> bool:
+        near = np.linalg.norm(y[:, None] - x, axis=-1) < SAME_PLACE_ANGSTROM
+        return bool((near & (kinds[:, None] == kinds)).any(axis=1).all())
+
+    lengths = np.linalg.norm(x, axis=1)
+    first = int(lengths.argmax())
+    aside = np.linalg.norm(np.cross(x[first], x), axis=1)
+    second = int(aside.argmax())
+    if aside[second] < SAME_PLACE_ANGSTROM * max(1.0, lengths[first]):
+        return 2 if len(symbols) > 1 and same(-x) else 1
+    # Where two atoms that are not in line with the centre go decides the rotation.
+    pair, apart = x[[first, second]], np.linalg.norm(x[first] - x[second])
+    places = [
+        x[[k, m]]
+        for k in np.flatnonzero((kinds == kinds[first]) & (np.abs(lengths - lengths[first]) < SAME_PLACE_ANGSTROM))
+        for m in np.flatnonzero((kinds == kinds[second]) & (np.abs(lengths - lengths[second]) < SAME_PLACE_ANGSTROM))
+        if abs(np.linalg.norm(x[k] - x[m]) - apart) < 2 * SAME_PLACE_ANGSTROM
+    ]
+    return sum(same(Rotation.align_vectors(place, pair)[0].apply(x)) for place in places)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 PROTOCOL = {
-    "geometry": 2,
+    "geometry": 3,
     "orbitals": 2,
     "levels": 1,
     "redox": 1,

@@ -14,7 +14,7 @@ from electroscreen.quantum.stability import NOT_ASKED_FOR
 from electroscreen.settings import Quantum
 from electroscreen.species import Species
 
-SOFTEST_HARTREE_PER_SQUARE_BOHR = 0.003
+SOFTEST_HARTREE_PER_SQUARE_BOHR = 0.001
 RIGID_HARTREE_PER_SQUARE_BOHR = 0.05
 
 
@@ -85,7 +85,9 @@ def optimise(
     hessian_guess: np.ndarray,
     after_step: Callable[[int, float, float, np.ndarray], None],
 ) -> Optimised:
-    """Walk downhill until geomeTRIC's default criteria, which are Gaussian's, are met.
+    """Walk downhill until the rms gradient is below 3e-4 hartree/bohr and the last step changed next to nothing.
+
+    Next to nothing is 1e-6 hartree, or a rms displacement of 1.2e-3 angstrom.
 
     An SCF that fails on the way ends the walk at the last point that had one, with `failure` saying so.
 
@@ -129,6 +131,9 @@ def optimise(
             # A list, because geomeTRIC asks for its truth value, which an array does not have.
             hess_data=_usable_guess(hessian_guess, start_angstrom).tolist(),
             frequency=False,
+            # Q-Chem's rule: rms gradient, and either displacement or energy. Gaussian's, which wants all of them, walks
+            # ten steps and more along a soft torsion (Na+ over TFSI-) for millionths of a hartree.
+            qccnv=True,
         )
     except SCFNotConvergedError as error:
         if not last["step"]:

@@ -140,7 +140,7 @@ def test_a_solvent_by_name(quick, tmp_path):
 
 def test_relaxation_only_helps(quick, tmp_path):
     """LiF: an adiabatic oxidation costs less than a vertical one, an adiabatic reduction gains more."""
-    quantum = changed(quick, redox="adiabatic")
+    quantum = changed(quick, {"functional": "hf"}, redox="adiabatic")
     record = redox_at([[0, 0, 0], [0, 0, 1.56]], species("LiF", "[Li+].[F-]"), quantum, tmp_path)
     for process, sign in (("oxidation", -1), ("reduction", 1)):
         vertical, adiabatic = (number(record, process, kind)["energy_ev"] for kind in ("vertical", "adiabatic"))
@@ -168,7 +168,7 @@ def test_a_bond_that_breaks_is_named():
 
 
 def test_a_killed_run_goes_on_with_what_is_done(quick, tmp_path, monkeypatch):
-    quantum = changed(quick, redox="vertical")
+    quantum = changed(quick, {"functional": "hf"}, redox="vertical")
     whole = redox_at([[0, 0, 0]], species("Na", "[Na+]", charge=1), quantum, tmp_path)
     (tmp_path / "redox.json").unlink()
     with monkeypatch.context() as patch:

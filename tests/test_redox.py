@@ -138,6 +138,7 @@ def test_a_solvent_by_name(quick, tmp_path):
         redox_at([[0, 0, 0]], species("Cl", "[Cl-]", charge=-1, solvent="tetrahydrofurane"), quantum, tmp_path)
 
 
+@pytest.mark.slow
 def test_relaxation_only_helps(quick, tmp_path):
     """LiF: an adiabatic oxidation costs less than a vertical one, an adiabatic reduction gains more."""
     quantum = changed(quick, {"functional": "hf"}, redox="adiabatic")

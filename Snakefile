@@ -26,6 +26,7 @@ localrules:
     screen,
     geometries,
     orbitals,
+    further,
     boxes,
 
 
@@ -46,6 +47,12 @@ rule orbitals:
     """HOMO and LUMO of all species."""
     input:
         expand(f"{RESULTS}/species/{{species}}/orbitals.json", species=SPECIES),
+
+
+rule further:
+    """Redox and further levels of theory, of the species for which the settings ask for them."""
+    input:
+        PROJECT.optional_records(),
 
 
 rule boxes:

@@ -219,6 +219,26 @@ def test_koopmans_in_helium(quick, tmp_path):
     assert record["homo_ev"] == pytest.approx(-0.91796 * HARTREE_EV, abs=0.005)
 
 
+def test_a_lower_state_is_found_and_told(quick, tmp_path):
+    """CrO, quintet, Hartree-Fock: where DIIS ends a lower state exists, 0.7 eV down."""
+    one = species("CrO", "[Cr]=O", multiplicity=5)
+    at = changed(quick, {"functional": "hf", "basis": "def2-svp", "cartesian": False, "density_fitting": False})
+    blind, repaired = (
+        orbitals_at([[0, 0, 0], [0, 0, 1.6]], one, changed(at, stability=asked), tmp_path) for asked in (False, True)
+    )
+    assert (blind["scf_stability"], repaired["scf_stability"]) == ("not asked for", "repaired")
+    assert blind["energy_hartree"] - repaired["energy_hartree"] == pytest.approx(0.0262, abs=1e-3)
+    assert repaired["warnings"][0] == "SCF: the first state found was not stable; a lower one was followed"
+
+
+def test_a_state_that_stays_unstable_is_a_verdict(quick, tmp_path, monkeypatch):
+    from electroscreen.quantum import scf
+
+    monkeypatch.setattr(scf, "settle", lambda *_: "still unstable")
+    record = orbitals_at([[0, 0, 0], [0, 0, 1.56]], species("LiF", "[Li+].[F-]"), quick, tmp_path)
+    assert record["verdict"] == "still unstable: SCF not in its lowest state"
+
+
 # Defects found here: one still marked must fail until it is mended, and then loses its mark.
 
 

@@ -217,9 +217,73 @@ def test_no_functional_is_an_input_error():
         mean_field(["He"], [[0, 0, 0]], level(""))
 
 
-@pytest.mark.xfail(strict=True, reason="nobody asks whether the state that DIIS found is stable")
 def test_the_ladder_ends_in_the_lowest_state_it_can_reach():
     """CrO, quintet: DIIS ends 0.24 eV (with B3LYP 1.0 eV) above what the second order finds."""
     pair, at = [[0, 0, 0], [0, 0, 1.6]], level("hf", "def2-svp")
     by_diis, by_others = (converge(mean_field(["Cr", "O"], pair, at, multiplicity=5), c) for c in (60, 8))
     assert by_diis.mean_field.e_tot <= by_others.mean_field.e_tot + 1e-4
+    assert by_diis.stability == by_others.stability == "repaired"
+
+
+@pytest.mark.slow
+def test_a_kohn_sham_state_is_repaired_too():
+    """CrO, quintet, B3LYP: DIIS ends 1.0 eV too high; the coarse grid of the response tells, the fine one keeps."""
+    pair, at = [[0, 0, 0], [0, 0, 1.6]], level("b3lypg", "def2-svp")
+    plain, looked_at = (
+        converge(mean_field(["Cr", "O"], pair, at, multiplicity=5), 60, stability=asked) for asked in (False, True)
+    )
+    assert (plain.stability, looked_at.stability) == ("not asked for", "repaired")
+    assert plain.mean_field.e_tot - looked_at.mean_field.e_tot == pytest.approx(0.0378, abs=2e-3)
+    assert looked_at.mean_field.grids.level == 3
+
+
+def test_a_stable_state_is_left_alone():
+    for functional in ("hf", "b3lypg"):
+        for symbols, multiplicity in ((["O", "H", "H"], 1), (["O", "H"], 2)):
+            plain, looked_at = (
+                converge(
+                    mean_field(symbols, WATER[: len(symbols)], level(functional), multiplicity=multiplicity),
+                    50,
+                    stability=asked,
+                )
+                for asked in (False, True)
+            )
+            assert looked_at.stability == "stable"
+            assert looked_at.mean_field.e_tot == pytest.approx(plain.mean_field.e_tot, abs=1e-8)
+
+
+def test_what_cannot_turn_is_stable():
+    """A hydrogen atom has no electrons of the second spin, helium in STO-3G no empty orbital."""
+    assert converge(mean_field(["H"], [[0, 0, 0]], level("hf"), multiplicity=2), 50).stability == "stable"
+    assert converge(mean_field(["He"], [[0, 0, 0]], level("hf", "sto-3g")), 50).stability == "stable"
+
+
+def test_a_direction_that_leads_nowhere_lower_is_no_instability(monkeypatch):
+    from electroscreen.quantum import stability
+
+    solved = converge(mean_field(["O", "H", "H"], WATER, level("hf")), 50)
+    energy = solved.mean_field.e_tot
+    monkeypatch.setattr(stability, "_downhill_orbitals", lambda mf: mf.mo_coeff)
+    assert stability.settle(solved.mean_field, 50) == "stable"
+    assert solved.mean_field.e_tot == pytest.approx(energy, abs=1e-8)
+
+
+def test_a_repair_that_does_not_converge_leaves_the_state():
+    """CrO again, with one cycle to follow the instability."""
+    from electroscreen.quantum import stability
+
+    pair, at = [[0, 0, 0], [0, 0, 1.6]], level("hf", "def2-svp")
+    solved = converge(mean_field(["Cr", "O"], pair, at, multiplicity=5), 60, stability=False)
+    kept = solved.mean_field.e_tot, solved.mean_field.mo_coeff.copy()
+    solved.mean_field.max_cycle = 1
+    assert stability.settle(solved.mean_field, 1) == "still unstable"
+    assert (solved.mean_field.e_tot, solved.mean_field.converged) == (kept[0], True)
+    assert solved.mean_field.mo_coeff == pytest.approx(kept[1])
+
+
+@pytest.mark.parametrize("basis", ["def2-svp", "def2-tzvp", "lanl2dz"])
+def test_a_basis_for_valence_electrons_brings_its_core(basis):
+    """Also as the main basis: else 28 or 46 electrons of tin would be left without functions."""
+    asked, core = basis_and_core(["C", "Sn"], level(basis=basis, heavy_basis="def2-svp"))
+    assert core["Sn"] == asked["Sn"]
+    assert "C" not in core

@@ -91,6 +91,30 @@ def orbitals(project: Project, options: argparse.Namespace) -> None:
     find_orbitals(species, project.settings.quantum, recipe, record, output, options.threads)
 
 
+def levels(project: Project, options: argparse.Namespace) -> None:
+    """HOMO and LUMO at the further levels of theory that the settings name."""
+    species = project.species(options.species)
+    recipe = project.recipe("levels", species.name)
+    set_up_numerics(options.threads)
+    from electroscreen.quantum.levels import find_levels
+
+    folder = project.species_folder(species.name)
+    record, output = folder / "geometry.json", folder / "levels.json"
+    find_levels(species, project.settings.quantum, recipe, record, output, options.threads)
+
+
+def redox(project: Project, options: argparse.Namespace) -> None:
+    """Ionisation energy and electron affinity, in vacuum and in the species' solvent, and potentials."""
+    species = project.species(options.species)
+    recipe = project.recipe("redox", species.name)
+    set_up_numerics(options.threads)
+    from electroscreen.quantum.redox import find_redox
+
+    folder = project.species_folder(species.name)
+    record, output = folder / "geometry.json", folder / "redox.json"
+    find_redox(species, project.settings.quantum, recipe, record, output, options.threads)
+
+
 def charges(project: Project, options: argparse.Namespace) -> None:
     """Atomic charges for the force field: RESP, fitted to the electrostatic potential."""
     species = project.species(options.species)
@@ -217,6 +241,8 @@ STAGES = {
     "check": (check, None, "check all input files"),
     "geometry": (geometry, "species", "optimise the geometry of a species"),
     "orbitals": (orbitals, "species", "HOMO, LUMO, dipole, Mulliken charges"),
+    "levels": (levels, "species", "HOMO and LUMO at further levels of theory"),
+    "redox": (redox, "species", "ionisation energy, electron affinity, potentials"),
     "charges": (charges, "species", "RESP charges"),
     "forcefield": (forcefield, "species", "force field as OpenMM XML"),
     "composition": (composition, "box", "whole molecules from a recipe"),

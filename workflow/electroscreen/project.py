@@ -13,7 +13,7 @@ from electroscreen.recipes import BoxRecipe, check_box, molecules_of, read_box
 from electroscreen.settings import Settings, read_settings
 from electroscreen.species import Species, check_all_species, read_species, species_names
 
-SPECIES_STAGES = ("geometry", "orbitals", "charges", "forcefield")
+SPECIES_STAGES = ("geometry", "orbitals", "levels", "redox", "charges", "forcefield")
 BOX_STAGES = ("composition", "packing", "dynamics", "analysis")
 
 
@@ -83,6 +83,13 @@ class Project:
         every = {name: self.species(name) for name in box.recipe}
         return every | {name: self.species(name) for name in molecules_of(box, every)}
 
+    def optional_records(self) -> list[Path]:
+        """Records of stages that these settings ask for only for some species, or not at all."""
+        quantum = self.settings.quantum
+        wanted = [(name, "levels") for name in self.species_names if quantum.further_levels(name)]
+        wanted += [(name, "redox") for name in self.species_names if quantum.redox != "none"]
+        return [self.species_folder(name) / f"{stage}.json" for name, stage in wanted]
+
     def centers(self) -> dict[str, list[str]]:
         """Of each box: the sites around which g(r) is wanted."""
         boxes = {name: self.box(name) for name in self.box_names}
@@ -107,6 +114,10 @@ class Project:
         every = check_all_species(self.root / "molecules" / "species")
         if not every:
             raise InputError(f"{self.root / 'molecules' / 'species'}: holds no species: write one YAML file each")
+        for name in self.settings.quantum.scan_species:
+            if name not in every:
+                hint = did_you_mean(name, list(every))
+                raise InputError(f"settings: quantum.scan_species: there is no species '{name}'{hint}")
         # Imported here because a stage by hand does not need them.
         from electroscreen.boxes.composition import whole_formula_units
 

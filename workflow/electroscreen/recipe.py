@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 PROTOCOL = {
-    "geometry": 2,
-    "orbitals": 1,
+    "geometry": 3,
+    "orbitals": 2,
+    "levels": 1,
+    "redox": 1,
     "charges": 1,
     "forcefield": 1,
     "composition": 1,
@@ -23,6 +25,9 @@ PROTOCOL = {
     "dynamics": 1,
     "analysis": 1,
 }
+
+# Settings of the stages after the geometry.
+LATER_QUANTUM = {"second_level", "scan_levels", "scan_species", "redox"}
 
 LIBRARY = Path(__file__).parent / "forcefield" / "library"
 
@@ -42,11 +47,21 @@ def species_recipe(stage: str, species, settings) -> dict[str, Any]:
     identity = species.model_dump(include={"smiles", "xyz", "charge", "multiplicity", "start", "search"})
     quantum = settings.quantum
     if stage == "geometry":
-        used = quantum.model_dump(exclude={"grid_final", "memory_mb"})
+        used = quantum.model_dump(exclude={"grid_final", "memory_mb", *LATER_QUANTUM})
         return _recipe(stage, species=identity, quantum=used)
     if stage == "orbitals":
-        used = quantum.model_dump(include={"level", "grid_final", "scf_limit"})
+        used = quantum.model_dump(include={"level", "grid_final", "scf_limit", "stability"})
         return _recipe(stage, species=identity, quantum=used)
+    if stage == "levels":
+        used = quantum.model_dump(include={"grid_final", "scf_limit"})
+        levels = [level.model_dump() for level in quantum.further_levels(species.name)]
+        return _recipe(stage, species=identity, quantum=used, levels=levels)
+    if stage == "redox":
+        include = {"level", "redox", "grid_final", "scf_limit", "stability"}
+        # Only what moves needs to know how to move.
+        moving = {"grid_while_moving", "steps_limit"} if quantum.redox == "adiabatic" else set()
+        used = quantum.model_dump(include=include | moving)
+        return _recipe(stage, species=identity, quantum=used, solvent=species.solvent)
     if stage == "charges":
         used = settings.forcefield.model_dump(include={"resp_method", "resp_basis", "resp_conformers"})
         return _recipe(stage, species=identity, **used)

@@ -27,9 +27,27 @@ class Level(Model):
 
 
 class Quantum(Model):
-    """Geometry optimisation and orbitals."""
+    """Geometry optimisation, orbitals, redox."""
 
     level: Level
+    second_level: Level | None = Field(
+        default=None,
+        description="HOMO and LUMO once more at this level, same geometry: how much depends on it",
+    )
+    scan_levels: list[Level] = Field(
+        default_factory=list, description="further levels for the species in scan_species, beside a paper's unknown one"
+    )
+    scan_species: list[str] = Field(default_factory=list)
+    stability: bool = Field(
+        default=True, description="ask whether the SCF's state is stable, and follow an instability downhill once"
+    )
+    hessian: Literal["none", "dft"] = Field(
+        default="none", description="dft: prove the minimum, follow an imaginary mode downhill once, keep frequencies"
+    )
+    hessian_atoms_limit: int = Field(default=1000, ge=1, description="no Hessian for species of more atoms")
+    redox: Literal["none", "vertical", "adiabatic"] = Field(
+        default="none", description="ionisation energy and electron affinity as differences of SCF energies"
+    )
     conformers: int = Field(ge=1, description="RDKit conformers tried with GFN2-xTB")
     ion_sites: int = Field(ge=1, description="placements of a salt's ions tried with GFN2-xTB")
     candidates: int = Field(ge=1, description="lowest GFN2-xTB structures whose DFT energies are compared")
@@ -38,6 +56,12 @@ class Quantum(Model):
     steps_limit: int = Field(ge=1, description="optimisation steps before 'not converged'")
     scf_limit: int = Field(default=100, ge=1, description="SCF cycles of each rung of the convergence ladder")
     memory_mb: int = Field(default=4000, ge=500)
+
+    def further_levels(self, species: str) -> list[Level]:
+        """Return the levels besides `level` at which orbitals of a species are wanted, each once."""
+        wanted = [self.second_level] if self.second_level else []
+        wanted += self.scan_levels if species in self.scan_species else []
+        return [level for k, level in enumerate(wanted) if level not in wanted[:k] and level != self.level]
 
 
 class ForceField(Model):

@@ -46,6 +46,10 @@ class Species(Model):
     )
     ions: dict[str, int] | None = Field(default=None, description="of a salt: its ions as species, with counts")
     density_g_per_ml: float | None = Field(default=None, gt=0, lt=25, description="of the pure liquid at 25 °C")
+    solvent: float | str | None = Field(
+        default=None,
+        description="around it where redox is computed: a dielectric constant (PCM), or the name of a solvent in SMD",
+    )
     sources: list[str] = Field(default_factory=list)
     notes: str = ""
 
@@ -55,6 +59,13 @@ class Species(Model):
         if text is not None:
             parse_xyz(text)
         return text
+
+    @field_validator("solvent", mode="after")
+    @classmethod
+    def _polarises(cls, solvent: float | str | None) -> float | str | None:
+        if isinstance(solvent, float) and not 1 < solvent < 1000:
+            raise ValueError(f"a dielectric constant lies above 1 and below 1000, found {solvent:g}")
+        return solvent
 
     @model_validator(mode="after")
     def _one_structure(self) -> Species:

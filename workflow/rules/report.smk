@@ -1,8 +1,18 @@
 # Tables, figures and the report: cheap, and made anew whenever a result or a paper's file changed.
 
-TABLES = ["frontier_orbitals", "coordination", "diffusion", "boxes", "compared_with_papers", "papers"]
+TABLES = [
+    "frontier_orbitals",
+    "level_scan",
+    "redox",
+    "coordination",
+    "diffusion",
+    "boxes",
+    "compared_with_papers",
+    "papers",
+]
 RECORDS = [
     *expand(f"{RESULTS}/species/{{species}}/{{stage}}.json", species=SPECIES, stage=["geometry", "orbitals"]),
+    *map(str, PROJECT.optional_records()),
     *expand(f"{RESULTS}/boxes/{{box}}/{{stage}}.json", box=BOXES, stage=["composition", "analysis"]),
     *expand(f"{RESULTS}/boxes/{{box}}/replica-{{r}}/equilibration.json", box=BOXES, r=REPLICAS),
 ]

@@ -92,7 +92,9 @@ def hartree_fock(species: Species, positions_angstrom: np.ndarray, basis: str, t
     lib.num_threads(threads)
     level = Level(functional="hf", basis=basis, cartesian=True, heavy_basis=HEAVY_BASIS, density_fitting=True)
     molecule = build_molecule(species.symbols, positions_angstrom, species.charge, species.multiplicity, level)
-    return converge(build_mean_field(molecule, level, grid=0, memory_mb=MEMORY_MB), CYCLES_LIMIT).mean_field
+    return converge(
+        build_mean_field(molecule, level, grid=0, memory_mb=MEMORY_MB), CYCLES_LIMIT, stability=False
+    ).mean_field
 
 
 def electrostatic_potential(molecule, density: np.ndarray, points_angstrom: np.ndarray) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from electroscreen.inputs import InputError
-from electroscreen.quantum.optimise import Optimised, Surface, optimise
+from electroscreen.quantum.minimum import Minimum, Progress, find_minimum
+from electroscreen.quantum.optimise import Optimised, Surface
 from electroscreen.quantum.scf import HARTREE_EV, SCFNotConvergedError
-from electroscreen.quantum.structures import Structure, starting_structures, xtb_hessian
-from electroscreen.recipe import digest
-from electroscreen.record import OK, locked, provenance, read_json, whole, write_json
+from electroscreen.quantum.stability import stability_warnings
+from electroscreen.quantum.structures import Structure, starting_structures
+from electroscreen.record import OK, locked, provenance, whole, write_json
 from electroscreen.settings import Quantum
 from electroscreen.species import Species
 
@@ -42,8 +42,9 @@ def find_geometry(
     """Find and write the geometry of a species.
 
     Starts (conformers, ion sites, the species file's own geometry) are relaxed with GFN2-xTB; the lowest few are
-    compared by their DFT energy; the best is optimised. A species that cannot be converged is recorded with a
-    verdict that says so, and with the last geometry there is.
+    compared by their DFT energy; the best is optimised. Where the settings ask for a Hessian, an imaginary mode is
+    followed downhill once. A species that cannot be converged is recorded with a verdict that says so, and with the
+    last geometry there is; so is one that is still a saddle point.
 
     Raises
     ------
@@ -106,25 +107,19 @@ def _search(
     species: Species, quantum: Quantum, recipe: dict[str, Any], files: GeometryFiles
 ) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
     surface = Surface(species, quantum, quantum.grid_while_moving)
-    resumed = _read_restart(files.restart, recipe)
-    if resumed:
-        candidates, start = resumed["candidates"], np.array(resumed["positions_angstrom"])
-    else:
+    progress = Progress(files.restart, recipe)
+    resumed = bool(progress.state)
+    if not resumed:
+        # Among contenders the energies of plain SCFs decide; the one that is followed is then looked at.
+        surface.stability_due = False
         candidates, start = _choose_start(species, quantum, surface)
-    if len(species.symbols) == 1:
-        solved = surface.solve(start)
-        return start, solved.density, _found(candidates, solved.mean_field.e_tot, solved.rung)
-
-    def after_step(step: int, energy: float, gradient: float, positions: np.ndarray) -> None:
-        message = f"{species.name}: step {step}, {energy:.6f} hartree, largest gradient {gradient:.5f} hartree/bohr"
-        print(message, file=sys.stderr, flush=True)
-        write_json(
-            files.restart,
-            {"recipe_hash": digest(recipe), "candidates": candidates, "positions_angstrom": positions},
-        )
-
-    result = optimise(surface, start, xtb_hessian(species, start), after_step)
-    return result.positions_angstrom, result.density, _optimised(candidates, result, bool(resumed))
+        progress.state = {"candidates": candidates, "positions_angstrom": start}
+    surface.stability_due = quantum.stability
+    found = find_minimum(surface, progress)
+    record = {"candidates": progress.state["candidates"], "resumed": resumed}
+    record |= _optimised(found.optimised) | {"scf_stability": surface.stability} | _curvature(surface, found)
+    warnings = _warnings(surface, record)
+    return found.optimised.positions_angstrom, found.optimised.density, record | {"warnings": warnings}
 
 
 def _choose_start(species: Species, quantum: Quantum, surface: Surface) -> tuple[list[dict[str, Any]], np.ndarray]:
@@ -176,35 +171,52 @@ def _candidate(
     }
 
 
-def _found(candidates: list[dict[str, Any]], energy_hartree: float, rung: str) -> dict[str, Any]:
-    return {
-        "verdict": OK,
-        "energy_hartree": energy_hartree,
-        "optimisation_steps": 0,
-        "scf_rung": rung,
-        "candidates": candidates,
-    }
-
-
-def _optimised(candidates: list[dict[str, Any]], result: Optimised, resumed: bool) -> dict[str, Any]:
+def _optimised(result: Optimised) -> dict[str, Any]:
     if result.converged:
         verdict = OK
     elif result.failure:
         verdict = f"not converged: in step {result.steps + 1} of the geometry, {result.failure}"
     else:
         verdict = f"not converged: geometry still moves after {result.steps} steps"
-    return _found(candidates, result.energy_hartree, result.rung) | {
+    return {
         "verdict": verdict,
+        "energy_hartree": result.energy_hartree,
         "optimisation_steps": result.steps,
+        "scf_rung": result.rung,
         "largest_gradient_hartree_per_bohr": result.largest_gradient_hartree_per_bohr,
-        "resumed": resumed,
     }
 
 
-def _read_restart(path: Path, recipe: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the last point of an interrupted run of the same recipe, None if there is none to trust."""
-    try:
-        restart = read_json(path)
-    except (OSError, ValueError):
-        return None
-    return restart if restart.get("recipe_hash") == digest(recipe) else None
+def _curvature(surface: Surface, found: Minimum) -> dict[str, Any]:
+    """What the Hessian says; where there is none, why."""
+    if found.vibrations is None:
+        return {"minimum": f"not verified: {_why_no_hessian(surface, found)}"}
+    imaginary = found.vibrations.imaginary_per_cm
+    curvature = {
+        "minimum": "not a minimum" if imaginary else "verified",
+        "imaginary_mode_followed_per_cm": found.followed_per_cm,
+        "frequencies_per_cm": found.vibrations.frequencies_per_cm,
+        "zero_point_energy_ev": found.vibrations.zero_point_energy_ev,
+        "gibbs_correction_ev": found.vibrations.gibbs_correction_ev,
+        "symmetry_number": found.vibrations.symmetry_number,
+    }
+    if not imaginary:
+        return curvature
+    modes = ", ".join(f"{size:.0f}i" for size in imaginary)
+    return curvature | {"verdict": f"saddle point: imaginary modes of {modes} cm-1 after one was followed downhill"}
+
+
+def _why_no_hessian(surface: Surface, found: Minimum) -> str:
+    if not found.optimised.converged:
+        return "the geometry did not converge"
+    if found.failure:
+        return f"for the Hessian, {found.failure}"
+    if surface.quantum.hessian == "none":
+        return "no Hessian was asked for"
+    return f"no Hessian was asked for above {surface.quantum.hessian_atoms_limit} atoms"
+
+
+def _warnings(surface: Surface, record: dict[str, Any]) -> list[str]:
+    unverified = record["minimum"].startswith("not verified") and len(surface.species.symbols) > 1
+    warnings = [f"minimum {record['minimum']}"] if unverified else []
+    return warnings + stability_warnings(surface.stability)

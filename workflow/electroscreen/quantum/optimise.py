@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from electroscreen.quantum.scf import Converged, SCFNotConvergedError, build_mean_field, build_molecule, converge
+from electroscreen.quantum.solvent import in_solvent
+from electroscreen.quantum.stability import NOT_ASKED_FOR
 from electroscreen.settings import Quantum
 from electroscreen.species import Species
 
@@ -31,11 +33,23 @@ class Optimised:
 
 
 class Surface:
-    """Energies and gradients of one species at one level; each SCF starts from the density of the one before."""
+    """Energies and gradients of one species at one level; each SCF starts from the density of the one before.
 
-    def __init__(self, species: Species, quantum: Quantum, grid: int):
-        self.species, self.quantum, self.grid = species, quantum, grid
+    So one analysis of stability holds for all that follow: it is made where `stability_due` says so, which it then
+    no longer does.
+    """
+
+    def __init__(self, species: Species, quantum: Quantum, grid: int, solvent: float | str | None = None):
+        self.species, self.quantum, self.grid, self.solvent = species, quantum, grid, solvent
         self.density: np.ndarray | None = None
+        self.stability_due, self.stability = quantum.stability, NOT_ASKED_FOR
+
+    def molecule(self, positions_angstrom: np.ndarray):
+        """Return the PySCF molecule at a geometry."""
+        species = self.species
+        return build_molecule(
+            species.symbols, positions_angstrom, species.charge, species.multiplicity, self.quantum.level
+        )
 
     def solve(self, positions_angstrom: np.ndarray) -> Converged:
         """Return the converged mean field at a geometry.
@@ -44,13 +58,13 @@ class Surface:
         ------
         SCFNotConvergedError
         """
-        species, quantum = self.species, self.quantum
-        pyscf_molecule = build_molecule(
-            species.symbols, positions_angstrom, species.charge, species.multiplicity, quantum.level
-        )
+        quantum, pyscf_molecule = self.quantum, self.molecule(positions_angstrom)
         mean_field = build_mean_field(pyscf_molecule, quantum.level, self.grid, quantum.memory_mb)
+        mean_field = in_solvent(mean_field, self.solvent)
         fits = self.density is not None and self.density.shape[-1] == pyscf_molecule.nao
-        solved = converge(mean_field, quantum.scf_limit, self.density if fits else None)
+        solved = converge(mean_field, quantum.scf_limit, self.density if fits else None, self.stability_due)
+        if self.stability_due:
+            self.stability_due, self.stability = False, solved.stability
         self.density = solved.density
         return solved
 
@@ -107,16 +121,12 @@ def optimise(
         after_step(last["step"], energy, last["gradient"], positions)
         return energy, gradient
 
-    species = surface.species
-    pyscf_molecule = build_molecule(
-        species.symbols, start_angstrom, species.charge, species.multiplicity, surface.quantum.level
-    )
     # geomeTRIC narrates every step at length; `after_step` says what matters.
     logging.disable(logging.INFO)
     failure = None
     try:
         converged, _ = geometric_solver.kernel(
-            as_pyscf_method(pyscf_molecule, evaluate),
+            as_pyscf_method(surface.molecule(start_angstrom), evaluate),
             maxsteps=surface.quantum.steps_limit,
             # A list, because geomeTRIC asks for its truth value, which an array does not have.
             hess_data=_usable_guess(hessian_guess, start_angstrom).tolist(),

@@ -12,6 +12,7 @@ from electroscreen.inputs import InputError
 from electroscreen.quantum.geometry import read_xyz
 from electroscreen.quantum.optimise import Surface
 from electroscreen.quantum.scf import HARTREE_EV, SCFNotConvergedError
+from electroscreen.quantum.stability import STILL_UNSTABLE, stability_warnings
 from electroscreen.record import OK, provenance, read_json, write_json
 from electroscreen.settings import Quantum
 from electroscreen.species import Species
@@ -42,14 +43,15 @@ def find_orbitals(
         "formula": species.formula,
         "charge_e": species.charge,
         "level": quantum.level.label,
-        "warnings": list(geometry["warnings"]),
+        "warnings": [],
         **NOTHING,
     }
     positions = read_xyz(geometry_record.with_name("geometry.xyz"))
     if geometry["verdict"] != OK and not len(positions):
         record["verdict"] = f"not computed: geometry {geometry['verdict']}"
     else:
-        record |= _solve(species, quantum, positions, geometry_record.with_name("density.npy"))
+        guess = _guess(geometry_record.with_name("density.npy"))
+        record |= solve_orbitals(species, quantum, positions, guess)
         if geometry["verdict"] != OK:
             record["verdict"] = f"geometry {geometry['verdict']}"
     record["provenance"] = provenance(recipe, ("pyscf", "numpy"), started, threads)
@@ -70,9 +72,12 @@ def frontier_orbitals(energies_hartree: np.ndarray, occupations: np.ndarray) -> 
     return float(energies[occupied].max() * HARTREE_EV), float(energies[~occupied].min() * HARTREE_EV)
 
 
-def _solve(species: Species, quantum: Quantum, positions: np.ndarray, density_file: Path) -> dict[str, Any]:
+def solve_orbitals(
+    species: Species, quantum: Quantum, positions: np.ndarray, guess: np.ndarray | None
+) -> dict[str, Any]:
+    """Return HOMO, LUMO, dipole and Mulliken charges at a geometry; an SCF that fails gives a verdict alone."""
     surface = Surface(species, quantum, quantum.grid_final)
-    surface.density = _guess(density_file)
+    surface.density = guess
     try:
         solved = surface.solve(positions)
         homo_ev, lumo_ev = frontier_orbitals(solved.mean_field.mo_energy, solved.mean_field.mo_occ)
@@ -81,8 +86,12 @@ def _solve(species: Species, quantum: Quantum, positions: np.ndarray, density_fi
     except (SCFNotConvergedError, ValueError) as failure:
         return {"verdict": f"not converged: {failure}"}
     return {
-        "verdict": OK,
-        "warnings": ["LUMO lies above zero: not bound, and a property of the basis set"] if lumo_ev > 0 else [],
+        "verdict": f"{STILL_UNSTABLE}: SCF not in its lowest state" if solved.stability == STILL_UNSTABLE else OK,
+        "warnings": (
+            stability_warnings(solved.stability)
+            + (["LUMO lies above zero: not bound, and a property of the basis set"] if lumo_ev > 0 else [])
+        ),
+        "scf_stability": solved.stability,
         "homo_ev": homo_ev,
         "lumo_ev": lumo_ev,
         "gap_ev": lumo_ev - homo_ev,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from electroscreen.inputs import InputError
+from electroscreen.quantum.stability import NOT_ASKED_FOR, settle
 from electroscreen.settings import Level
 
 HARTREE_EV = 27.211386245988  # CODATA 2018
@@ -20,6 +21,7 @@ class Converged:
 
     mean_field: object
     rung: str
+    stability: str = NOT_ASKED_FOR
 
     @property
     def density(self) -> np.ndarray:
@@ -54,23 +56,21 @@ def build_molecule(symbols: list[str], positions_angstrom: np.ndarray, charge: i
 
 
 def basis_and_core(elements: list[str], level: Level) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the basis of each element, and the core potential of those that the main basis lacks."""
+    """Return the basis of each element, and the core potential that belongs to it."""
     # Hydrogen and carbon are in every basis for molecules: a name that knows neither is a misspelt one.
     if not any(_has_basis(level.basis, element) for element in ("H", "C", *elements)):
         raise InputError(f"settings: quantum.level.basis: '{level.basis}' is not known to PySCF")
     basis, core_potentials = {}, {}
     for element in elements:
-        if _has_basis(level.basis, element):
-            basis[element] = level.basis
-        elif _has_basis(level.heavy_basis, element):
-            basis[element] = level.heavy_basis
-            if _has_core_potential(level.heavy_basis, element):
-                core_potentials[element] = level.heavy_basis
-        else:
+        known = [name for name in (level.basis, level.heavy_basis) if _has_basis(name, element)]
+        if not known:
             raise InputError(
                 f"settings: quantum.level: neither basis '{level.basis}' nor heavy_basis "
                 f"'{level.heavy_basis}' is known to PySCF for element {element}"
             )
+        basis[element] = known[0]
+        if _has_core_potential(known[0], element):
+            core_potentials[element] = known[0]
     return basis, core_potentials
 
 
@@ -92,14 +92,24 @@ def build_mean_field(pyscf_molecule, level: Level, grid: int, memory_mb: int):
     return mean_field
 
 
-def converge(mean_field, cycles: int, guess: np.ndarray | None = None) -> Converged:
+def converge(mean_field, cycles: int, guess: np.ndarray | None = None, stability: bool = True) -> Converged:
     """Converge a mean field by the first rung that holds: DIIS; damping and level shift; second order.
+
+    Parameters
+    ----------
+    stability
+        Ask whether the state is stable, and follow an instability downhill once, see `stability.settle`.
 
     Raises
     ------
     SCFNotConvergedError
         When none does.
     """
+    solved = _climb(mean_field, cycles, guess)
+    return replace(solved, stability=settle(solved.mean_field, cycles)) if stability else solved
+
+
+def _climb(mean_field, cycles: int, guess: np.ndarray | None) -> Converged:
     mean_field.max_cycle = cycles
     mean_field.kernel(dm0=guess)
     if mean_field.converged:
@@ -154,6 +164,11 @@ def _loads(load, name: str, element: str) -> bool:
         try:
             return bool(load(name, element))
         except (BasisNotFoundError, KeyError):
+            return False
+        except RuntimeError as error:
+            # What PySCF says of a core potential that is in none of its own files.
+            if "Unable to parse" not in str(error):
+                raise
             return False
 
 

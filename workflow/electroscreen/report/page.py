@@ -74,6 +74,10 @@ def build_report(results_dir: Path, settings_name: str, output_html: Path) -> No
         species_headings={"species": "species", "title": "name"}
         | _without(HEADINGS["frontier_orbitals"], "species", *(["level"] if len(levels) == 1 else [])),
         levels=levels,
+        scan=tables["level_scan"],
+        scan_headings=HEADINGS["level_scan"],
+        redox=tables["redox"],
+        redox_headings=HEADINGS["redox"],
         boxes=[_box(results_dir, tables, name) for name in dict.fromkeys(row["box"] for row in tables["boxes"])],
         molecule_headings=MOLECULES,
         replica_headings=_without(HEADINGS["boxes"], "box", "molecules"),
@@ -110,7 +114,7 @@ def _environment() -> Environment:
         "tone": tone,
     }
     environment.globals |= {
-        "sentences": {"quantity", "where", "note", "title", "details", "molecules"},
+        "sentences": {"quantity", "scan", "where", "note", "title", "details", "molecules"},
         "numbers": {column for table in HEADINGS.values() for column in table if column not in WORDS}
         | {"count", "charge_e", "rounding_percent", "jobs", "usable", "hours"},
     }

@@ -10,7 +10,19 @@ from electroscreen.report.formats import readable
 from electroscreen.report.records import read_record, usable
 
 # In the order of the pipeline.
-STAGES = ("geometry", "orbitals", "esp", "binding", "charges", "forcefield", "composition", "equilibration", "analysis")
+STAGES = (
+    "geometry",
+    "orbitals",
+    "levels",
+    "redox",
+    "esp",
+    "binding",
+    "charges",
+    "forcefield",
+    "composition",
+    "equilibration",
+    "analysis",
+)
 FOLDERS = ("species/*", "complexes/*", "boxes/*", "boxes/*/replica-*")
 
 _EVERYWHERE = {"recipe_hash", "versions", "python", "threads", "wall_seconds"}

@@ -13,6 +13,8 @@ from electroscreen.papers import read_papers
 from electroscreen.report import comparison
 from electroscreen.report.formats import frame_of, readable, write_table
 from electroscreen.report.records import NOT_COMPUTED, analysis_rows, orbitals, read_record, replicas, usable
+from electroscreen.report.redox import redox_rows
+from electroscreen.report.scan import scan_rows, second_level_rows
 
 # File name -> column -> heading. The columns are a contract with whoever reads the CSV files.
 HEADINGS = {
@@ -24,6 +26,33 @@ HEADINGS = {
         "gap_ev": "gap (eV)",
         "dipole_debye": "dipole (D)",
         "verdict": "verdict",
+    },
+    "level_scan": {
+        "paper": "paper",
+        "scan": "level of the scan",
+        "species": "species",
+        "level": "level of theory",
+        "homo_ev": "HOMO (eV)",
+        "paper_homo_ev": "paper's HOMO (eV)",
+        "lumo_ev": "LUMO (eV)",
+        "paper_lumo_ev": "paper's LUMO (eV)",
+        "rms_ev": "rms difference of the level (eV)",
+        "verdict": "verdict",
+    },
+    "redox": {
+        "species": "species",
+        "process": "process",
+        "kind": "kind",
+        "medium": "medium",
+        "quantity": "quantity",
+        "energy_ev": "energy (eV)",
+        "potential_v_li": "V against Li+/Li",
+        "potential_v_na": "V against Na+/Na",
+        "orbital_ev": "HOMO or LUMO (eV)",
+        "rank": "rank",
+        "orbital_rank": "rank by orbital",
+        "verdict": "verdict",
+        "note": "note",
     },
     "coordination": {
         "box": "box",
@@ -87,12 +116,14 @@ HEADINGS = {
 
 WORDS = {
     *("paper", "table", "quantity", "subject", "unit", "verdict", "where", "note"),
-    *("species", "level", "box", "center", "partner", "molecules"),
+    *("species", "level", "scan", "process", "kind", "medium", "box", "center", "partner", "molecules"),
     *("title", "citation", "doi", "level_of_theory"),
 }
 
 CAPTIONS = {
     "frontier_orbitals": "Frontier orbitals (Kohn-Sham) of each species.",
+    "level_scan": "Orbitals at further levels of theory beside a paper whose level is not known.",
+    "redox": "Ionisation energies and electron affinities as differences of SCF energies, and potentials from them.",
     "coordination": "Coordination of the ions, with 95 % intervals.",
     "diffusion": "Self-diffusion coefficients, with 95 % intervals.",
     "boxes": "Simulated boxes: composition and density after equilibration, with 95 % intervals.",
@@ -123,7 +154,11 @@ def build_tables(
     results_dir = Path(results_dir)
     papers = read_papers(paper_files).values()
     rows = {
-        "frontier_orbitals": [orbitals(results_dir, name) for name in species],
+        "frontier_orbitals": [
+            row for name in species for row in (orbitals(results_dir, name), *second_level_rows(results_dir, name))
+        ],
+        "level_scan": scan_rows(results_dir, list(papers), species),
+        "redox": redox_rows(results_dir, species),
         "coordination": _of_boxes(results_dir, boxes, "coordination"),
         "diffusion": _of_boxes(results_dir, boxes, "diffusion"),
         "boxes": [row for box in boxes for row in _box_rows(results_dir, box)],

@@ -1,0 +1,111 @@
+"""Rows of redox.csv and level_scan.csv from made-up records: ranks, disagreements, root mean squares."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from electroscreen.papers import Paper
+from electroscreen.record import write_json
+from electroscreen.report.redox import redox_rows
+from electroscreen.report.scan import scan_rows, second_level_rows
+
+
+def write(root: Path, species: str, homo: float, lumo: float, energies: dict | None = None, levels=()) -> None:
+    """Records of a species: orbitals, energies by process, and (level, HOMO, LUMO) of a scan."""
+    folder = root / "species" / species
+    orbitals = {"verdict": "ok", "level": "main", "homo_ev": homo, "lumo_ev": lumo}
+    write_json(folder / "orbitals.json", orbitals)
+    rows = [
+        {
+            **{"process": process, "kind": "vertical", "medium": "vacuum", "note": ""},
+            **{"energy_ev": energy, "verdict": "ok" if process == "oxidation" or energy > 0 else "not bound: x"},
+        }
+        for process, energy in (energies or {}).items()
+    ]
+    if rows:
+        write_json(folder / "redox.json", {"verdict": "ok", "level": "main", "rows": rows})
+    if levels:
+        scanned = [
+            {"scan": name, "level": name, "purpose": purpose, "homo_ev": h, "lumo_ev": lu, "verdict": "ok"}
+            for name, purpose, h, lu in levels
+        ]
+        write_json(folder / "levels.json", {"verdict": "ok", "levels": scanned})
+
+
+def test_ranks_and_who_stands_in_another_order(tmp_path):
+    write(tmp_path, "A", -7.0, -3.0, {"oxidation": 9.0, "reduction": 2.0})
+    write(tmp_path, "B", -8.0, -2.0, {"oxidation": 10.0, "reduction": 2.5})
+    write(tmp_path, "C", -9.0, 1.0, {"oxidation": 11.0, "reduction": -1.0})
+    rows = {(row["species"], row["process"]): row for row in redox_rows(tmp_path, ["A", "B", "C"])}
+    assert [rows[name, "oxidation"]["rank"] for name in "ABC"] == [1, 2, 3]
+    assert [rows[name, "oxidation"]["orbital_rank"] for name in "ABC"] == [1, 2, 3]
+    assert {rows[name, "oxidation"]["verdict"] for name in "ABC"} == {"ok"}
+    assert [(rows[name, "reduction"]["rank"], rows[name, "reduction"]["orbital_rank"]) for name in "AB"] == [
+        (2, 1),
+        (1, 2),
+    ]
+    assert rows["B", "reduction"]["verdict"] == "ok (orbitals give another order)"
+    assert rows["B", "reduction"]["note"] == "before A in spite of the lower LUMO there"
+    assert rows["A", "reduction"]["verdict"] == "ok"
+    assert "rank" not in rows["C", "reduction"]
+    assert rows["C", "reduction"]["verdict"] == "not bound: x"
+
+
+def test_oxidation_in_another_order(tmp_path):
+    write(tmp_path, "A", -7.0, -3.0, {"oxidation": 10.0})
+    write(tmp_path, "B", -8.0, -2.0, {"oxidation": 9.0})
+    first = next(row for row in redox_rows(tmp_path, ["A", "B"]) if row["species"] == "B")
+    assert (first["rank"], first["orbital_rank"]) == (1, 2)
+    assert first["note"] == "before A in spite of the higher HOMO there"
+
+
+def test_redox_that_was_not_asked_for_or_is_missing(tmp_path):
+    write(tmp_path, "A", -7.0, -3.0)
+    (row,) = redox_rows(tmp_path, ["A"])
+    assert row["verdict"] == "not computed: not asked for in these settings"
+    write(tmp_path, "B", -7.0, -3.0, {"oxidation": 10.0})
+    rows = redox_rows(tmp_path, ["A", "B"])
+    assert rows[0]["verdict"] == "not computed: species/A/redox.json is missing"
+
+
+PAPER = Paper(
+    **{"name": "p", "title": "t", "citation": "c", "doi": "10.1000/x", "level_of_theory": "not said"},
+    values=[
+        {
+            **{"table": "t", "quantity": key, "subject": name, "value": value, "unit": "eV", "where": "w"},
+            **{"kind": "computed", "not_comparable": "level not known"},
+            "result": {"orbital": {"species": name, "key": key}},
+        }
+        for name, key, value in (("A", "homo_ev", -7.0), ("A", "lumo_ev", -3.0), ("B", "lumo_ev", -2.0))
+    ],
+    orders=[
+        {"table": "t", "quantity": "q", "subjects": [["A"], ["B"], ["C"]], "key": "lumo_ev", "where": "w"},
+    ],
+)
+
+
+def test_the_closest_level_of_a_scan(tmp_path):
+    write(tmp_path, "A", -7.5, -3.0, levels=[("near", "scan", -7.1, -3.1), ("half", "scan", -7.0, -3.0)])
+    write(tmp_path, "B", -8.0, -2.4, levels=[("near", "scan", -8.0, -2.2)])
+    write(tmp_path, "C", -9.0, -1.0, levels=[("near", "scan", -9.0, -1.0)])
+    write(tmp_path, "D", -9.0, -1.0, levels=[("near", "scan", -9.0, -1.0)])
+    rows = scan_rows(tmp_path, [PAPER], ["A", "B", "C", "D"])
+    of = {(row["scan"], row["species"]): row for row in rows}
+    assert {name for _, name in of} == {"A", "B", "C"}
+    assert of["near", "A"]["rms_ev"] == pytest.approx(math.sqrt((0.1**2 + 0.1**2 + 0.2**2) / 3))
+    assert of["level of these settings", "B"]["rms_ev"] == pytest.approx(math.sqrt((0.5**2 + 0 + 0.4**2) / 3))
+    assert of["half", "A"]["rms_ev"] is None
+    assert of["near", "C"]["verdict"] == "ok (closest of 2 levels)"
+    assert of["level of these settings", "A"]["verdict"] == "ok"
+    assert (of["near", "B"]["paper_homo_ev"], of["near", "B"]["paper_lumo_ev"]) == (None, -2.0)
+
+
+def test_second_level_rows_stand_with_the_orbitals(tmp_path):
+    write(tmp_path, "A", -7.5, -3.0, levels=[("other", "second level", -9.0, 0.5), ("near", "scan", -7.1, -3.1)])
+    (row,) = second_level_rows(tmp_path, "A")
+    assert (row["species"], row["level"], row["lumo_ev"]) == ("A", "other", 0.5)
+    write(tmp_path, "B", -7.5, -3.0)
+    assert second_level_rows(tmp_path, "B") == []

@@ -1,0 +1,87 @@
+"""Stage levels: HOMO and LUMO once more at further levels of theory, at the geometry that is already there."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from electroscreen.quantum.geometry import read_xyz
+from electroscreen.quantum.minimum import Progress
+from electroscreen.quantum.orbitals import NOTHING, solve_orbitals
+from electroscreen.quantum.scf import basis_and_core
+from electroscreen.record import OK, locked, provenance, read_json, write_json
+from electroscreen.settings import Level, Quantum
+from electroscreen.species import Species
+
+
+def find_levels(
+    species: Species, quantum: Quantum, recipe: dict[str, Any], geometry_record: Path, output: Path, threads: int
+) -> None:
+    """Write `levels.json`: one row for each of `quantum.further_levels`, in their order.
+
+    A level that does not converge has a verdict in its row. A run that was killed goes on after the last level done.
+
+    Raises
+    ------
+    BlockingIOError
+        If another process works on this species.
+    """
+    from pyscf import lib
+
+    lib.num_threads(threads)
+    started = time.time()
+    geometry = read_json(geometry_record)
+    positions = read_xyz(geometry_record.with_name("geometry.xyz"))
+    with locked(output.parent):
+        progress = Progress(output.with_name("levels.restart.json"), recipe)
+        rows = [_row(species, quantum, level, geometry, positions, progress) for level in _wanted(species, quantum)]
+        record = {"species": species.name, "verdict": _verdict(rows), "warnings": [], "levels": rows}
+        record["provenance"] = provenance(recipe, ("pyscf", "numpy"), started, threads)
+        write_json(output, record)
+        progress.path.unlink(missing_ok=True)
+
+
+def effective_label(symbols: list[str], level: Level) -> str:
+    """Return the name of a level for these elements: the heavy basis only where one of them needs it."""
+    basis, _ = basis_and_core(sorted(set(symbols)), level)
+    heavy = [element for element, name in basis.items() if name != level.basis]
+    return level.label + (f", {level.heavy_basis} on {' '.join(heavy)}" if heavy else "")
+
+
+def _wanted(species: Species, quantum: Quantum) -> list[Level]:
+    return quantum.further_levels(species.name)
+
+
+def _row(
+    species: Species,
+    quantum: Quantum,
+    level: Level,
+    geometry: dict[str, Any],
+    positions: np.ndarray,
+    progress: Progress,
+) -> dict[str, Any]:
+    label = effective_label(species.symbols, level)
+    purpose = "second level" if level == quantum.second_level else "scan"
+    named = {"level": label, "scan": f"{level.label}, heavy elements {level.heavy_basis}", "purpose": purpose}
+    done = progress.state.get(label)
+    if done is None:
+        done = _solve(species, quantum.model_copy(update={"level": level, "stability": False}), geometry, positions)
+        progress.save(**{label: done})
+        print(f"{species.name}: {label}: {done['verdict']}", file=sys.stderr, flush=True)
+    return named | done
+
+
+def _solve(species: Species, quantum: Quantum, geometry: dict[str, Any], positions: np.ndarray) -> dict[str, Any]:
+    if geometry["verdict"] != OK and not len(positions):
+        return NOTHING | {"verdict": f"not computed: geometry {geometry['verdict']}", "warnings": []}
+    found = NOTHING | {"warnings": []} | solve_orbitals(species, quantum, positions, guess=None)
+    return found if geometry["verdict"] == OK else found | {"verdict": f"geometry {geometry['verdict']}"}
+
+
+def _verdict(rows: list[dict[str, Any]]) -> str:
+    failed = [row for row in rows if row["verdict"] != OK]
+    return f"{len(failed)} of {len(rows)} levels: {failed[0]['verdict']}" if failed else OK

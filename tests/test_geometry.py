@@ -321,7 +321,8 @@ def test_a_hessian_that_is_done_is_not_done_again(hartree_fock, tmp_path, monkey
             run(HYDROGEN, hartree_fock, tmp_path)
         assert len(calls) == 1
         patch.setattr(minimum, "optimise", stopped)
-        monkeypatch.setattr(minimum, "vibrations", minimum_vibrations)
+        # By the same hand as above: what another puts back at the end would be `stopped`.
+        patch.setattr(minimum, "vibrations", minimum_vibrations)
         record, _ = run(HYDROGEN, hartree_fock, tmp_path)
     assert len(calls) == 1
     assert record["resumed"] is True

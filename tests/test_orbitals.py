@@ -235,7 +235,8 @@ def test_a_state_that_stays_unstable_is_a_verdict(quick, tmp_path, monkeypatch):
     from electroscreen.quantum import scf
 
     monkeypatch.setattr(scf, "settle", lambda *_: "still unstable")
-    record = orbitals_at([[0, 0, 0], [0, 0, 1.56]], species("LiF", "[Li+].[F-]"), quick, tmp_path)
+    asked = quick.model_copy(update={"stability": True})
+    record = orbitals_at([[0, 0, 0], [0, 0, 1.56]], species("LiF", "[Li+].[F-]"), asked, tmp_path)
     assert record["verdict"] == "still unstable: SCF not in its lowest state"
 
 

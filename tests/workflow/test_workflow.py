@@ -58,7 +58,7 @@ def test_comment_notes_and_touch_rerun_nothing(workflow):
 
 
 def test_changed_structure_reruns_that_species_and_what_depends_on_it(workflow):
-    edit(workflow.folder / "molecules/species/FEC.yaml", "O=C1OCC(F)O1", "[O-][C+]1OCC(F)O1")
+    edit(workflow.folder / "molecules/species/FEC.yaml", "O=C1OCC(F)O1", "O=C1OC[C@H](F)O1")
     calls = set(workflow.run() and workflow.calls())
     stages = ("geometry", "orbitals", "charges", "forcefield")
     assert {f"{stage} FEC" for stage in stages} <= calls
@@ -98,7 +98,7 @@ def test_killed_job_leaves_nothing_that_is_taken_as_done(workflow):
 
 
 def test_restart_data_outlives_a_killed_run(workflow):
-    edit(workflow.folder / "config/quick.yaml", "production_ps: 120", "production_ps: 150")
+    edit(workflow.folder / "config/quick.yaml", "production_ps: 150", "production_ps: 180")
     failed = workflow.run(check=False, FAKE_KILL="dynamics natfsi_dol_fec")
     assert failed.returncode != 0
     assert "dynamics natfsi_dol_fec" in workflow.calls()

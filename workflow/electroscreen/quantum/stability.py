@@ -14,10 +14,10 @@ NOT_ASKED_FOR = "not asked for"
 
 # The sign of the lowest curvature is asked for, not its digits.
 RESPONSE_GRID = 0
-CURVATURE_TOLERANCE_HARTREE = 1e-2
+CURVATURE_TOLERANCE_HARTREE = 1e-3
 # On that grid degenerate orbitals, whose curvature is zero, show up to 2e-3 hartree (OH).
 NOISE_HARTREE = 1e-5
-# Davidson starts from the cheapest excitations: it then needs 6 products where PySCF's own start, all excitations at
+# Davidson starts from the cheapest excitations: it then needs 6 or 7 products where PySCF's own start, all excitations at
 # once, needs 40 (CH3OCO2Li), and reaches a lower eigenvalue. The random part lets all symmetries in.
 EXCITATIONS_TO_START_FROM, RANDOM_PART = 3, 0.1
 LOWER_BY_HARTREE = 1e-6

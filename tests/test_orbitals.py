@@ -224,7 +224,8 @@ def test_a_lower_state_is_found_and_told(quick, tmp_path):
     one = species("CrO", "[Cr]=O", multiplicity=5)
     at = changed(quick, {"functional": "hf", "basis": "def2-svp", "cartesian": False, "density_fitting": False})
     blind, repaired = (
-        orbitals_at([[0, 0, 0], [0, 0, 1.6]], one, changed(at, stability=asked), tmp_path) for asked in (False, True)
+        orbitals_at([[0, 0, 0], [0, 0, 1.6]], one, changed(at, stability=asked), tmp_path)
+        for asked in ("none", "start")
     )
     assert (blind["scf_stability"], repaired["scf_stability"]) == ("not asked for", "repaired")
     assert blind["energy_hartree"] - repaired["energy_hartree"] == pytest.approx(0.0262, abs=1e-3)
@@ -235,9 +236,27 @@ def test_a_state_that_stays_unstable_is_a_verdict(quick, tmp_path, monkeypatch):
     from electroscreen.quantum import scf
 
     monkeypatch.setattr(scf, "settle", lambda *_: "still unstable")
-    asked = quick.model_copy(update={"stability": True})
-    record = orbitals_at([[0, 0, 0], [0, 0, 1.56]], species("LiF", "[Li+].[F-]"), asked, tmp_path)
+    one, x = species("LiF", "[Li+].[F-]"), [[0, 0, 0], [0, 0, 1.56]]
+    record = orbitals_at(x, one, quick, tmp_path)
     assert record["verdict"] == "still unstable: SCF not in its lowest state"
+
+
+@pytest.mark.parametrize(("asked", "looks"), [("none", 0), ("start", 0), ("always", 1)])
+def test_a_state_known_from_the_geometry_is_looked_at_again_only_if_asked(quick, tmp_path, monkeypatch, asked, looks):
+    from electroscreen.quantum import scf
+
+    settle, calls = scf.settle, []
+    monkeypatch.setattr(scf, "settle", lambda *words: calls.append(1) or settle(*words))
+    one, x = species("LiF", "[Li+].[F-]"), np.array([[0, 0, 0], [0, 0, 1.56]])
+    density = Surface(one, changed(quick, stability="none"), 1).solve(x).density
+    orbitals_at(x, one, quick, tmp_path, density=density)
+    calls.clear()
+    write_json(tmp_path / "geometry.json", {"verdict": "ok", "warnings": [], "scf_stability": "repaired"})
+    quantum = changed(quick, stability=asked)
+    find_orbitals(one, quantum, RECIPE, tmp_path / "geometry.json", tmp_path / "orbitals.json", threads=1)
+    assert len(calls) == looks
+    told = read_json(tmp_path / "orbitals.json")["scf_stability"]
+    assert told == ("stable" if looks else "repaired")
 
 
 # Defects found here: one still marked must fail until it is mended, and then loses its mark.

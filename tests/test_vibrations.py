@@ -109,6 +109,16 @@ def test_gibbs_correction_is_that_of_an_ideal_gas(water, quick):
     assert found.gibbs_correction_ev == pytest.approx(expected, abs=5e-4)
 
 
+def test_a_molecule_all_but_straight_is_linear(quick):
+    """An optimised LiOH of 179.1 degrees has two bends, and the entropy of a linear rotor."""
+    surface = Surface(species("LiOH", "[Li+].[OH-]"), quick, 1)
+    straight, bent = (np.array([[0, 0, 0], [0, off, 1.585], [0, 0, 2.538]]) for off in (0.0, 0.01))
+    expected, found = analytic(surface, straight), analytic(surface, bent)
+    assert found.frequencies_per_cm.size == 4
+    assert found.frequencies_per_cm == pytest.approx(expected.frequencies_per_cm, abs=5)
+    assert found.gibbs_correction_ev == pytest.approx(expected.gibbs_correction_ev, abs=1e-3)
+
+
 def test_soft_modes_count_as_100_per_cm(water):
     surface, hessian, _ = water
     soft = vibrations(surface.molecule(WATER_X), hessian * 1e-6)

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from electroscreen import cli
-from electroscreen.project import Project
+from electroscreen.project import SPECIES_STAGES, Project
 from electroscreen.recipe import digest
 from electroscreen.recipes import molecules_of
 from electroscreen.record import write_json, write_text
@@ -34,7 +34,7 @@ def main() -> int:
     with Path("calls.log").open("a") as log:
         log.write(f"{stage} {subject}\n")
     record = {"verdict": "ok", "warnings": [], "provenance": {"recipe_hash": digest(project.recipe(stage, subject))}}
-    if stage in ("geometry", "orbitals", "charges", "forcefield"):
+    if stage in SPECIES_STAGES:
         fake_species(project, stage, subject, record)
     else:
         fake_box(project, stage, subject, record)

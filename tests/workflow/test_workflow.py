@@ -79,6 +79,25 @@ def test_changed_grid_reruns_orbitals_and_no_geometry(workflow):
     assert {call.split()[0] for call in workflow.calls()} == {"orbitals", *REPORTING, "summary"}
 
 
+def test_redox_asked_for_later_runs_redox_and_nothing_before_it(workflow):
+    edit(workflow.folder / "config/quick.yaml", "redox: none", "redox: vertical")
+    workflow.run()
+    calls = workflow.calls()
+    assert {call.split()[0] for call in calls} == {"redox", *REPORTING, "summary"}
+    assert "redox FEC" in calls
+    edit(workflow.folder / "molecules/species/FEC.yaml", "solvent: 7.1", "solvent: 7.2")
+    workflow.run()
+    assert workflow.calls() == sorted(["redox FEC", *REPORTING, "summary"])
+
+
+def test_a_level_is_scanned_for_the_species_named(workflow):
+    level = '{functional: hf, basis: "6-31g", cartesian: true, heavy_basis: def2-svp}'
+    scan = f"redox: none\n  scan_species: [FEC, DOL]\n  scan_levels:\n    - {level}"
+    edit(workflow.folder / "config/quick.yaml", "redox: none", scan)
+    workflow.run()
+    assert workflow.calls() == sorted(["levels DOL", "levels FEC", *REPORTING, "summary"])
+
+
 def test_species_that_does_not_converge_keeps_no_table_from_being_built(workflow):
     (workflow.folder / "molecules/species/EC.yaml").write_text(EC)
     workflow.run(FAKE_FAIL="EC")

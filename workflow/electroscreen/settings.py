@@ -38,8 +38,10 @@ class Quantum(Model):
         default_factory=list, description="further levels for the species in scan_species, beside a paper's unknown one"
     )
     scan_species: list[str] = Field(default_factory=list)
-    stability: bool = Field(
-        default=True, description="ask whether the SCF's state is stable, and follow an instability downhill once"
+    stability: Literal["none", "start", "always"] = Field(
+        default="always",
+        description="where to ask whether the SCF's state is stable, and to follow an instability downhill once: "
+        "where an optimisation starts, whose later steps go on from that state, or also at the final SCF",
     )
     hessian: Literal["none", "dft"] = Field(
         default="none", description="dft: prove the minimum, follow an imaginary mode downhill once, keep frequencies"

@@ -114,7 +114,7 @@ def _search(
         surface.stability_due = False
         candidates, start = _choose_start(species, quantum, surface)
         progress.state = {"candidates": candidates, "positions_angstrom": start}
-    surface.stability_due = quantum.stability
+    surface.stability_due = quantum.stability != "none"
     found = find_minimum(surface, progress)
     record = {"candidates": progress.state["candidates"], "resumed": resumed}
     record |= _optimised(found.optimised) | {"scf_stability": surface.stability} | _curvature(surface, found)

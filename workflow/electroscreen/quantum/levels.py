@@ -69,7 +69,7 @@ def _row(
     named = {"level": label, "scan": f"{level.label}, heavy elements {level.heavy_basis}", "purpose": purpose}
     done = progress.state.get(label)
     if done is None:
-        done = _solve(species, quantum.model_copy(update={"level": level, "stability": False}), geometry, positions)
+        done = _solve(species, quantum.model_copy(update={"level": level, "stability": "none"}), geometry, positions)
         progress.save(**{label: done})
         print(f"{species.name}: {label}: {done['verdict']}", file=sys.stderr, flush=True)
     return named | done

@@ -42,7 +42,7 @@ class Surface:
     def __init__(self, species: Species, quantum: Quantum, grid: int, solvent: float | str | None = None):
         self.species, self.quantum, self.grid, self.solvent = species, quantum, grid, solvent
         self.density: np.ndarray | None = None
-        self.stability_due, self.stability = quantum.stability, NOT_ASKED_FOR
+        self.stability_due, self.stability = quantum.stability != "none", NOT_ASKED_FOR
 
     def molecule(self, positions_angstrom: np.ndarray):
         """Return the PySCF molecule at a geometry."""

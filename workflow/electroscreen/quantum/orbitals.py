@@ -12,7 +12,7 @@ from electroscreen.inputs import InputError
 from electroscreen.quantum.geometry import read_xyz
 from electroscreen.quantum.optimise import Surface
 from electroscreen.quantum.scf import HARTREE_EV, SCFNotConvergedError
-from electroscreen.quantum.stability import STILL_UNSTABLE, stability_warnings
+from electroscreen.quantum.stability import NOT_ASKED_FOR, STILL_UNSTABLE, stability_warnings
 from electroscreen.record import OK, provenance, read_json, write_json
 from electroscreen.settings import Quantum
 from electroscreen.species import Species
@@ -51,7 +51,8 @@ def find_orbitals(
         record["verdict"] = f"not computed: geometry {geometry['verdict']}"
     else:
         guess = _guess(geometry_record.with_name("density.npy"))
-        record |= solve_orbitals(species, quantum, positions, guess)
+        known = geometry.get("scf_stability", NOT_ASKED_FOR) if guess is not None else NOT_ASKED_FOR
+        record |= solve_orbitals(species, quantum, positions, guess, known)
         if geometry["verdict"] != OK:
             record["verdict"] = f"geometry {geometry['verdict']}"
     record["provenance"] = provenance(recipe, ("pyscf", "numpy"), started, threads)
@@ -73,11 +74,20 @@ def frontier_orbitals(energies_hartree: np.ndarray, occupations: np.ndarray) -> 
 
 
 def solve_orbitals(
-    species: Species, quantum: Quantum, positions: np.ndarray, guess: np.ndarray | None
+    species: Species,
+    quantum: Quantum,
+    positions: np.ndarray,
+    guess: np.ndarray | None,
+    known_stability: str = NOT_ASKED_FOR,
 ) -> dict[str, Any]:
-    """Return HOMO, LUMO, dipole and Mulliken charges at a geometry; an SCF that fails gives a verdict alone."""
+    """Return HOMO, LUMO, dipole and Mulliken charges at a geometry; an SCF that fails gives a verdict alone.
+
+    Where the settings ask for stability at the start only, that of the state which the guess goes on from stands.
+    """
     surface = Surface(species, quantum, quantum.grid_final)
-    surface.density = guess
+    surface.density, surface.stability = guess, known_stability
+    if quantum.stability == "start" and known_stability != NOT_ASKED_FOR:
+        surface.stability_due = False
     try:
         solved = surface.solve(positions)
         homo_ev, lumo_ev = frontier_orbitals(solved.mean_field.mo_energy, solved.mean_field.mo_occ)
@@ -86,12 +96,12 @@ def solve_orbitals(
     except (SCFNotConvergedError, ValueError) as failure:
         return {"verdict": f"not converged: {failure}"}
     return {
-        "verdict": f"{STILL_UNSTABLE}: SCF not in its lowest state" if solved.stability == STILL_UNSTABLE else OK,
+        "verdict": f"{STILL_UNSTABLE}: SCF not in its lowest state" if surface.stability == STILL_UNSTABLE else OK,
         "warnings": (
-            stability_warnings(solved.stability)
+            stability_warnings(surface.stability)
             + (["LUMO lies above zero: not bound, and a property of the basis set"] if lumo_ev > 0 else [])
         ),
-        "scf_stability": solved.stability,
+        "scf_stability": surface.stability,
         "homo_ev": homo_ev,
         "lumo_ev": lumo_ev,
         "gap_ev": lumo_ev - homo_ev,

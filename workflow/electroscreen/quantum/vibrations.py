@@ -22,6 +22,8 @@ SOFTEST_MODE_PER_CM = 100.0
 LARGEST_PUSH_ANGSTROM = 0.2
 DIFFERENCE_STEP_BOHR = 0.01
 SAME_PLACE_ANGSTROM = 0.03
+# A bend of hundreds of cm-1 ends an optimisation within this of its line (LiOH: 0.02 Å, 179.1 degrees).
+LINEAR_WITHIN_ANGSTROM = 0.03
 BOLTZMANN_EV_PER_K = 8.617333262e-5
 
 
@@ -100,7 +102,7 @@ def vibrations(pyscf_molecule, hessian: np.ndarray) -> Vibrations:
     rigid rotor with its symmetry number, harmonic oscillators with the masses of natural isotopes,
     all modes below 100 cm-1 raised to 100 cm-1 (the quasi-harmonic approximation of Ribeiro, Marenich, Cramer and
     Truhlar, J. Phys. Chem. B 115, 14556, 2011); imaginary modes are left out. The zero-point energy is that of the
-    frequencies as they are.
+    frequencies as they are. A molecule within 0.03 Å of a line is counted as linear.
 
     Parameters
     ----------
@@ -110,6 +112,7 @@ def vibrations(pyscf_molecule, hessian: np.ndarray) -> Vibrations:
     from pyscf.hessian import thermo
 
     count = pyscf_molecule.natm
+    pyscf_molecule = _straightened(pyscf_molecule)
     wavenumbers, frequencies_au, modes = np.zeros(0), np.zeros(0), np.zeros((0, 1, 3))
     if count > 1:
         blocks = hessian.reshape(count, 3, count, 3).transpose(0, 2, 1, 3)
@@ -129,6 +132,17 @@ def vibrations(pyscf_molecule, hessian: np.ndarray) -> Vibrations:
         gibbs_correction_ev=float(gas["G_tot"][0] * HARTREE_EV + rotation),
         symmetry_number=symmetry,
     )
+
+
+def _straightened(pyscf_molecule):
+    """The molecule put on its line where it all but lies on one: PySCF tells a linear rotor by a moment of 1e-9."""
+    x = pyscf_molecule.atom_coords(unit="Angstrom")
+    centre = x.mean(axis=0)
+    direction = np.linalg.svd(x - centre)[2][0]
+    along = centre + np.outer((x - centre) @ direction, direction)
+    if np.linalg.norm(x - along, axis=1).max() > LINEAR_WITHIN_ANGSTROM:
+        return pyscf_molecule
+    return pyscf_molecule.set_geom_(along, unit="Angstrom", inplace=False)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from typing import Any
 
 PROTOCOL = {
     "geometry": 1,
-    "orbitals": 1,
+    "orbitals": 2,
+    "esp": 1,
     "charges": 1,
     "forcefield": 1,
     "composition": 1,
@@ -42,10 +43,13 @@ def species_recipe(stage: str, species, settings) -> dict[str, Any]:
     identity = species.model_dump(include={"smiles", "xyz", "charge", "multiplicity", "start", "search"})
     quantum = settings.quantum
     if stage == "geometry":
-        used = quantum.model_dump(exclude={"grid_final", "memory_mb"})
+        used = quantum.model_dump(exclude={"grid_final", "memory_mb", "esp"})
         return _recipe(stage, species=identity, quantum=used)
     if stage == "orbitals":
         used = quantum.model_dump(include={"level", "grid_final", "scf_limit"})
+        return _recipe(stage, species=identity, quantum=used)
+    if stage == "esp":
+        used = quantum.model_dump(include={"level", "grid_final", "scf_limit", "esp"})
         return _recipe(stage, species=identity, quantum=used)
     if stage == "charges":
         used = settings.forcefield.model_dump(include={"resp_method", "resp_basis", "resp_conformers"})

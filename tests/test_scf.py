@@ -223,3 +223,11 @@ def test_the_ladder_ends_in_the_lowest_state_it_can_reach():
     pair, at = [[0, 0, 0], [0, 0, 1.6]], level("hf", "def2-svp")
     by_diis, by_others = (converge(mean_field(["Cr", "O"], pair, at, multiplicity=5), c) for c in (60, 8))
     assert by_diis.mean_field.e_tot <= by_others.mean_field.e_tot + 1e-4
+
+
+def test_a_main_basis_made_for_a_core_potential_gets_it():
+    """def2 and LANL2DZ without their core potential give a number, and a wrong one."""
+    _, core = basis_and_core(["Cl", "Sn"], level(basis="def2-svp"))
+    assert core == {"Sn": "def2-svp"}
+    _, core = basis_and_core(["H", "Cl"], level(basis="lanl2dz"))
+    assert core == {"Cl": "lanl2dz"}

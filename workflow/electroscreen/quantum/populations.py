@@ -24,7 +24,7 @@ def iao_charges(mean_field) -> np.ndarray:
     Raises
     ------
     ValueError
-        If there is no reference of an element.
+        If there is no reference of an element, or the basis cannot hold it.
     """
     from pyscf import gto
 
@@ -70,6 +70,8 @@ def _intrinsic(occupied: np.ndarray, overlap: np.ndarray, reference: np.ndarray,
 
 def _orthonormal(orbitals: np.ndarray, overlap: np.ndarray) -> np.ndarray:
     sizes, modes = np.linalg.eigh(orbitals.T @ overlap @ orbitals)
+    if sizes.min() < 1e-10:
+        raise ValueError("free atoms' orbitals depend on each other in this basis")
     return orbitals @ (modes / np.sqrt(sizes)) @ modes.T
 
 

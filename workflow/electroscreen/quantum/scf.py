@@ -54,23 +54,22 @@ def build_molecule(symbols: list[str], positions_angstrom: np.ndarray, charge: i
 
 
 def basis_and_core(elements: list[str], level: Level) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the basis of each element, and the core potential of those that the main basis lacks."""
+    """Return the basis of each element, and the core potential of those whose basis has one."""
     # Hydrogen and carbon are in every basis for molecules: a name that knows neither is a misspelt one.
     if not any(_has_basis(level.basis, element) for element in ("H", "C", *elements)):
         raise InputError(f"settings: quantum.level.basis: '{level.basis}' is not known to PySCF")
     basis, core_potentials = {}, {}
     for element in elements:
-        if _has_basis(level.basis, element):
-            basis[element] = level.basis
-        elif _has_basis(level.heavy_basis, element):
-            basis[element] = level.heavy_basis
-            if _has_core_potential(level.heavy_basis, element):
-                core_potentials[element] = level.heavy_basis
-        else:
+        known = next((name for name in (level.basis, level.heavy_basis) if _has_basis(name, element)), None)
+        if known is None:
             raise InputError(
                 f"settings: quantum.level: neither basis '{level.basis}' nor heavy_basis "
                 f"'{level.heavy_basis}' is known to PySCF for element {element}"
             )
+        basis[element] = known
+        # def2 and LANL2DZ are made for their core potentials: without them every core electron would be squeezed in.
+        if _has_core_potential(known, element):
+            core_potentials[element] = known
     return basis, core_potentials
 
 
@@ -153,7 +152,7 @@ def _loads(load, name: str, element: str) -> bool:
         warnings.simplefilter("ignore")
         try:
             return bool(load(name, element))
-        except (BasisNotFoundError, KeyError):
+        except (BasisNotFoundError, RuntimeError, KeyError):  # a basis that has no core potentials: RuntimeError
             return False
 
 

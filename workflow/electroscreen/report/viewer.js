@@ -41,8 +41,9 @@
       const [a, b, c] = [3 * faces[f], 3 * faces[f + 1], 3 * faces[f + 2]];
       const u = [0, 1, 2].map(k => seen[b + k] - seen[a + k]), v = [0, 1, 2].map(k => seen[c + k] - seen[a + k]);
       const n = [u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], u[0] * v[1] - u[1] * v[0]];
-      if (n[2] <= 0) continue;
-      const bright = (n[0] * light[0] + n[1] * light[1] + n[2] * light[2]) / Math.hypot(...n);
+      // Thinning turned a few triangles over: without culling they leave no holes.
+      const side = Math.sign(n[2]) / Math.hypot(...n);
+      const bright = side * (n[0] * light[0] + n[1] * light[1] + n[2] * light[2]);
       const level = (steps[a / 3] + steps[b / 3] + steps[c / 3]) / 3;
       front.push([seen[a + 2] + seen[b + 2] + seen[c + 2], a, b, c, colour(level, 0.6 + 0.4 * Math.max(0, bright))]);
     }

@@ -135,6 +135,7 @@ def test_a_stage_from_words_to_files(project, electroscreen):
     folder = project / "results" / "quick" / "species" / "Na"
     assert sorted(p.name for p in folder.glob("[!.]*")) == [
         "density.npy",
+        "density_final.npy",
         "geometry.json",
         "geometry.xyz",
         "orbitals.json",
@@ -145,6 +146,7 @@ def test_a_stage_from_words_to_files(project, electroscreen):
     "words",
     [
         ("orbitals", "LiF"),
+        ("esp", "LiF"),
         ("charges", "LiF"),
         ("forcefield", "LiF"),
         ("composition", "natfsi_dol_fec"),

@@ -20,6 +20,7 @@ from electroscreen.recipe import digest
 from electroscreen.recipes import molecules_of
 from electroscreen.record import write_json, write_text
 
+SURFACE = ("vertices_angstrom", "faces", "normals", "potential_ev", "symbols", "positions_angstrom")
 REAL = ("tables", "figures", "report", "summary")
 
 
@@ -53,6 +54,12 @@ def fake_species(project: Project, stage: str, name: str, record: dict) -> None:
             record["verdict"] = "not converged: as asked"
     if stage == "orbitals":
         record |= {"title": name, "formula": "X", "homo_ev": -8.0, "lumo_ev": -1.0, "gap_ev": 7.0, "dipole_debye": 1.0}
+        np.save(folder / "density_final.npy", np.zeros((0, 0)))
+    if stage == "esp":
+        record |= {"v_max_ev": 1.0, "v_min_ev": -1.0, "isodensity_e_per_bohr3": 0.001}
+        np.savez(folder / "esp.npz", **dict.fromkeys(SURFACE, np.zeros((0, 3))))
+        for suffix in ("png", "ply"):
+            write_text(folder / f"esp.{suffix}", "fake\n")
     if stage == "forcefield":
         write_text(folder / "forcefield.xml", "<ForceField/>")
     write_json(folder / f"{stage}.json", record)

@@ -16,6 +16,7 @@ smiles: C1COC(=O)O1
 density_g_per_ml: 1.32
 """
 
+EC_STAGES = [f"{stage} EC" for stage in ("geometry", "orbitals", "esp", "charges")]
 REPORTING = ["figures", "report", "tables"]
 
 
@@ -33,7 +34,7 @@ def test_finished_project_has_nothing_to_do(workflow):
 def test_added_species_runs_its_own_jobs_and_the_tables(workflow):
     (workflow.folder / "molecules/species/EC.yaml").write_text(EC)
     workflow.run()
-    assert workflow.calls() == sorted(["geometry EC", "orbitals EC", *REPORTING, "summary"])
+    assert workflow.calls() == sorted([*EC_STAGES, *REPORTING, "summary"])
     assert "\nEC," in (workflow.folder / "results/quick/tables/frontier_orbitals.csv").read_text()
 
 
@@ -60,7 +61,7 @@ def test_comment_notes_and_touch_rerun_nothing(workflow):
 def test_changed_structure_reruns_that_species_and_what_depends_on_it(workflow):
     edit(workflow.folder / "molecules/species/FEC.yaml", "O=C1OCC(F)O1", "O=C1OC[C@H](F)O1")
     calls = set(workflow.run() and workflow.calls())
-    stages = ("geometry", "orbitals", "charges", "forcefield")
+    stages = ("geometry", "orbitals", "esp", "charges", "forcefield")
     assert {f"{stage} FEC" for stage in stages} <= calls
     assert {f"{stage} natfsi_dol_fec" for stage in ("composition", "packing", "dynamics", "analysis")} <= calls
     others = {call for call in calls if call.split()[0] in stages and not call.endswith(" FEC")}
@@ -73,10 +74,10 @@ def test_wanted_pair_reruns_the_analysis_and_no_dynamics(workflow):
     assert workflow.calls() == sorted(["analysis natfsi_dol_fec", *REPORTING, "summary"])
 
 
-def test_changed_grid_reruns_orbitals_and_no_geometry(workflow):
+def test_changed_grid_reruns_orbitals_and_potential_and_no_geometry(workflow):
     edit(workflow.folder / "config/quick.yaml", "grid_final: 3", "grid_final: 4")
     workflow.run()
-    assert {call.split()[0] for call in workflow.calls()} == {"orbitals", *REPORTING, "summary"}
+    assert {call.split()[0] for call in workflow.calls()} == {"orbitals", "esp", *REPORTING, "summary"}
 
 
 def test_redox_asked_for_later_runs_redox_and_nothing_before_it(workflow):
@@ -113,7 +114,7 @@ def test_killed_job_leaves_nothing_that_is_taken_as_done(workflow):
     assert not (workflow.folder / "results/quick/species/EC/geometry.xyz").exists()
     workflow.calls()
     workflow.run()
-    assert workflow.calls() == sorted(["geometry EC", "orbitals EC", *REPORTING, "summary"])
+    assert workflow.calls() == sorted([*EC_STAGES, *REPORTING, "summary"])
 
 
 def test_restart_data_outlives_a_killed_run(workflow):
@@ -139,7 +140,7 @@ def test_killed_snakemake_leaves_no_lock_and_a_second_one_is_refused(workflow):
     process.wait()
     assert workflow.calls() == ["geometry EC"]
     workflow.run()
-    assert workflow.calls() == sorted(["geometry EC", "orbitals EC", *REPORTING, "summary"])
+    assert workflow.calls() == sorted([*EC_STAGES, *REPORTING, "summary"])
 
 
 def test_wrong_input_ends_in_one_line_before_any_job(workflow):

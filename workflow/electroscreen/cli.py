@@ -80,7 +80,7 @@ def geometry(project: Project, options: argparse.Namespace) -> None:
 
 
 def orbitals(project: Project, options: argparse.Namespace) -> None:
-    """HOMO, LUMO, dipole and Mulliken charges at the geometry of the stage before."""
+    """HOMO, LUMO, dipole, Mulliken and IAO charges at the geometry of the stage before."""
     species = project.species(options.species)
     recipe = project.recipe("orbitals", species.name)
     set_up_numerics(options.threads)
@@ -113,6 +113,19 @@ def redox(project: Project, options: argparse.Namespace) -> None:
     folder = project.species_folder(species.name)
     record, output = folder / "geometry.json", folder / "redox.json"
     find_redox(species, project.settings.quantum, recipe, record, output, options.threads)
+
+
+def esp(project: Project, options: argparse.Namespace) -> None:
+    """Electrostatic potential on the molecular surface: extrema, areas, a picture, and the surface for viewers."""
+    species = project.species(options.species)
+    if project.settings.quantum.esp is None:
+        raise InputError(f"config/{project.settings_name}.yaml: quantum.esp is missing, so there is nothing to compute")
+    recipe = project.recipe("esp", species.name)
+    set_up_numerics(options.threads)
+    from electroscreen.quantum.esp import map_potential
+
+    folder = project.species_folder(species.name)
+    map_potential(species, project.settings.quantum, recipe, folder, options.threads)
 
 
 def charges(project: Project, options: argparse.Namespace) -> None:
@@ -240,9 +253,10 @@ def schemas(project: Project, options: argparse.Namespace) -> None:
 STAGES = {
     "check": (check, None, "check all input files"),
     "geometry": (geometry, "species", "optimise the geometry of a species"),
-    "orbitals": (orbitals, "species", "HOMO, LUMO, dipole, Mulliken charges"),
+    "orbitals": (orbitals, "species", "HOMO, LUMO, dipole, charges"),
     "levels": (levels, "species", "HOMO and LUMO at further levels of theory"),
     "redox": (redox, "species", "ionisation energy, electron affinity, potentials"),
+    "esp": (esp, "species", "electrostatic potential on the molecular surface"),
     "charges": (charges, "species", "RESP charges"),
     "forcefield": (forcefield, "species", "force field as OpenMM XML"),
     "composition": (composition, "box", "whole molecules from a recipe"),

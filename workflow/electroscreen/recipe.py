@@ -15,9 +15,10 @@ from typing import Any
 
 PROTOCOL = {
     "geometry": 3,
-    "orbitals": 2,
+    "orbitals": 3,
     "levels": 1,
     "redox": 1,
+    "esp": 1,
     "charges": 1,
     "forcefield": 1,
     "composition": 1,
@@ -47,7 +48,7 @@ def species_recipe(stage: str, species, settings) -> dict[str, Any]:
     identity = species.model_dump(include={"smiles", "xyz", "charge", "multiplicity", "start", "search"})
     quantum = settings.quantum
     if stage == "geometry":
-        used = quantum.model_dump(exclude={"grid_final", "memory_mb", *LATER_QUANTUM})
+        used = quantum.model_dump(exclude={"grid_final", "memory_mb", "esp", *LATER_QUANTUM})
         return _recipe(stage, species=identity, quantum=used)
     if stage == "orbitals":
         used = quantum.model_dump(include={"level", "grid_final", "scf_limit", "stability"})
@@ -62,6 +63,9 @@ def species_recipe(stage: str, species, settings) -> dict[str, Any]:
         moving = {"grid_while_moving", "steps_limit"} if quantum.redox == "adiabatic" else set()
         used = quantum.model_dump(include=include | moving)
         return _recipe(stage, species=identity, quantum=used, solvent=species.solvent)
+    if stage == "esp":
+        used = quantum.model_dump(include={"level", "grid_final", "scf_limit", "esp"})
+        return _recipe(stage, species=identity, quantum=used)
     if stage == "charges":
         used = settings.forcefield.model_dump(include={"resp_method", "resp_basis", "resp_conformers"})
         return _recipe(stage, species=identity, **used)

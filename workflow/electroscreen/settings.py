@@ -26,6 +26,28 @@ class Level(Model):
         return f"{self.functional}/{self.basis}{' cartesian' if self.cartesian else ''}"
 
 
+class SurfacePotential(Model):
+    """The electrostatic potential on a surface of constant electron density."""
+
+    isodensity_e_per_bohr3: float = Field(default=0.001, gt=0, le=0.1, description="Bader's molecular surface: 0.001")
+    spacing_bohr: float = Field(default=0.35, ge=0.1, le=0.7, description="edge of the cubes that make the triangles")
+    smallest_rise_ev: float = Field(
+        default=0.01, gt=0, description="a local extremum counts if the way to a higher one dips by this much"
+    )
+    colour_range_ev: list[float] | None = Field(
+        default=None,
+        min_length=2,
+        max_length=2,
+        description="potential of the deepest red and the deepest blue of every picture; else each has its own",
+    )
+
+    @model_validator(mode="after")
+    def _range_rises(self) -> SurfacePotential:
+        if self.colour_range_ev and self.colour_range_ev[0] >= self.colour_range_ev[1]:
+            raise ValueError("colour_range_ev must be two numbers, the lower one first")
+        return self
+
+
 class Quantum(Model):
     """Geometry optimisation, orbitals, redox."""
 
@@ -58,6 +80,7 @@ class Quantum(Model):
     steps_limit: int = Field(ge=1, description="optimisation steps before 'not converged'")
     scf_limit: int = Field(default=100, ge=1, description="SCF cycles of each rung of the convergence ladder")
     memory_mb: int = Field(default=4000, ge=500)
+    esp: SurfacePotential | None = Field(default=None, description="without it there is no stage esp")
 
     def further_levels(self, species: str) -> list[Level]:
         """Return the levels besides `level` at which orbitals of a species are wanted, each once."""

@@ -31,6 +31,7 @@ try:
     # Jobs parse this file again; what the main process found right is right.
     if workflow.is_main_process:
         PROJECT.check()
+    ESP = PROJECT.settings.quantum.esp is not None
     SPECIES, BOXES = PROJECT.species_names, PROJECT.box_names
     REPLICAS = range(1, PROJECT.settings.dynamics.replicas + 1)
     FIGURES = expand(f"{RESULTS}/figures/{{name}}.{{kind}}", name=figure_names(PROJECT.centers()), kind=["png", "svg"])

@@ -1,4 +1,4 @@
-# Quantum chemistry of one species: geometry, then orbitals, and what the settings ask for besides.
+# Quantum chemistry of one species: geometry, then orbitals and their potential, and what the settings ask for besides.
 
 
 rule geometry:
@@ -26,13 +26,14 @@ rule geometry:
 
 
 rule orbital_energies:
-    """HOMO, LUMO, dipole and Mulliken charges at the final grid."""
+    """HOMO, LUMO, dipole and charges at the final grid, and the density that they belong to."""
     input:
         record=rules.geometry.output.record,
         xyz=rules.geometry.output.xyz,
         density=rules.geometry.output.density,
     output:
-        ensure(f"{RESULTS}/species/{{species}}/orbitals.json", non_empty=True),
+        record=ensure(f"{RESULTS}/species/{{species}}/orbitals.json", non_empty=True),
+        density=ensure(f"{RESULTS}/species/{{species}}/density_final.npy", non_empty=True),
     log:
         f"{RESULTS}/species/{{species}}/logs/orbitals.log",
     retries: 1
@@ -47,6 +48,33 @@ rule orbital_energies:
         recipe=recipe("orbitals"),
     shell:
         "electroscreen orbitals {wildcards.species} --settings {params.settings} --threads {threads} &> {log}"
+
+
+rule electrostatic_potential:
+    """Potential on the molecular surface: extrema, areas, a picture, the surface for viewers."""
+    input:
+        record=rules.orbital_energies.output.record,
+        xyz=rules.geometry.output.xyz,
+        density=rules.orbital_energies.output.density,
+    output:
+        record=ensure(f"{RESULTS}/species/{{species}}/esp.json", non_empty=True),
+        surface=ensure(f"{RESULTS}/species/{{species}}/esp.npz", non_empty=True),
+        picture=ensure(f"{RESULTS}/species/{{species}}/esp.png", non_empty=True),
+        polygons=ensure(f"{RESULTS}/species/{{species}}/esp.ply", non_empty=True),
+    log:
+        f"{RESULTS}/species/{{species}}/logs/esp.log",
+    retries: 1
+    conda:
+        "../../envs/quantum.yaml"
+    threads: QUANTUM_THREADS
+    resources:
+        mem_mb=memory(2000),
+        runtime=minutes(30),
+    params:
+        settings=SETTINGS,
+        recipe=recipe("esp"),
+    shell:
+        "electroscreen esp {wildcards.species} --settings {params.settings} --threads {threads} &> {log}"
 
 
 rule further_levels:

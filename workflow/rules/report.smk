@@ -1,17 +1,10 @@
 # Tables, figures and the report: cheap, and made anew whenever a result or a paper's file changed.
 
-TABLES = [
-    "frontier_orbitals",
-    "level_scan",
-    "redox",
-    "coordination",
-    "diffusion",
-    "boxes",
-    "compared_with_papers",
-    "papers",
-]
+TABLES = ["frontier_orbitals", "level_scan", "redox", "esp_extrema", "charges", "coordination", "diffusion", "boxes"]
+TABLES += ["compared_with_papers", "papers"]
+OF_SPECIES = ["geometry", "orbitals", *(["esp"] if ESP else []), "charges"]
 RECORDS = [
-    *expand(f"{RESULTS}/species/{{species}}/{{stage}}.json", species=SPECIES, stage=["geometry", "orbitals"]),
+    *expand(f"{RESULTS}/species/{{species}}/{{stage}}.json", species=SPECIES, stage=OF_SPECIES),
     *map(str, PROJECT.optional_records()),
     *expand(f"{RESULTS}/boxes/{{box}}/{{stage}}.json", box=BOXES, stage=["composition", "analysis"]),
     *expand(f"{RESULTS}/boxes/{{box}}/replica-{{r}}/equilibration.json", box=BOXES, r=REPLICAS),
@@ -68,6 +61,7 @@ rule report:
     input:
         rules.tables.output,
         rules.figures.output,
+        expand(f"{RESULTS}/species/{{species}}/esp.{{kind}}", species=SPECIES if ESP else [], kind=["png", "npz"]),
     output:
         ensure(f"{RESULTS}/report.html", non_empty=True),
     log:

@@ -14,12 +14,11 @@ from electroscreen.forcefield.potential import (
     POINTS_PER_ANGSTROM2,
     RADII_ANGSTROM,
     SHELLS,
-    electrostatic_potential,
     hartree_fock,
     shell_points,
-    total_density,
 )
 from electroscreen.forcefield.resp import BOHR_ANGSTROM, RESTRAINTS, TIGHTNESS_E, RespFit, fit_resp
+from electroscreen.quantum.potential import electrostatic_potential, total_density
 from electroscreen.quantum.scf import SCFNotConvergedError
 from electroscreen.record import OK, provenance, write_json
 from electroscreen.species import Species, parse_xyz
@@ -100,7 +99,8 @@ def _fitted(species: Species, geometries: list[np.ndarray], basis: str, threads:
     for positions in geometries:
         mean_field = hartree_fock(species, positions, basis, threads)
         points = shell_points(species.symbols, positions)
-        potential = electrostatic_potential(mean_field.mol, total_density(mean_field), points)
+        density = total_density(mean_field.make_rdm1())
+        potential = electrostatic_potential(mean_field.mol, density, points / BOHR_ANGSTROM)
         conformers.append((positions, points, potential))
         centre = _centre_of_mass(species.symbols, positions) / BOHR_ANGSTROM
         from_density.append(float(np.linalg.norm(mean_field.dip_moment(unit="Debye", origin=centre, verbose=0))))

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from electroscreen.forcefield.resp import BOHR_ANGSTROM
 from electroscreen.quantum.scf import build_mean_field, build_molecule, converge
 from electroscreen.settings import Level
 from electroscreen.species import Species
@@ -35,7 +34,6 @@ RADII_ANGSTROM = {
 HEAVY_BASIS = "def2-svp"
 CYCLES_LIMIT = 100
 MEMORY_MB = 4000
-_BLOCK_BYTES = 4e8
 _GOLDEN_ANGLE = np.pi * (3.0 - np.sqrt(5.0))
 
 
@@ -92,35 +90,5 @@ def hartree_fock(species: Species, positions_angstrom: np.ndarray, basis: str, t
     lib.num_threads(threads)
     level = Level(functional="hf", basis=basis, cartesian=True, heavy_basis=HEAVY_BASIS, density_fitting=True)
     molecule = build_molecule(species.symbols, positions_angstrom, species.charge, species.multiplicity, level)
-    return converge(
-        build_mean_field(molecule, level, grid=0, memory_mb=MEMORY_MB), CYCLES_LIMIT, stability=False
-    ).mean_field
-
-
-def electrostatic_potential(molecule, density: np.ndarray, points_angstrom: np.ndarray) -> np.ndarray:
-    """Return the potential of nuclei and electrons at points (m, 3), in hartree/e.
-
-    The electrons' part is the exact one-electron integral at each point, taken in blocks that fit in memory.
-
-    Parameters
-    ----------
-    molecule
-        As PySCF has it.
-    density
-        One-electron density matrix of both spins together.
-    """
-    points = np.asarray(points_angstrom) / BOHR_ANGSTROM
-    apart = np.linalg.norm(points[:, None] - molecule.atom_coords()[None], axis=2)
-    potential = (molecule.atom_charges() / apart).sum(axis=1)
-    block = max(1, int(_BLOCK_BYTES / (8 * molecule.nao**2)))
-    for start in range(0, len(points), block):
-        chosen = slice(start, start + block)
-        integrals = molecule.intor("int1e_grids", grids=points[chosen])
-        potential[chosen] -= np.einsum("gij,ij->g", integrals, density)
-    return potential
-
-
-def total_density(mean_field) -> np.ndarray:
-    """Return the density matrix of both spins together."""
-    matrix = np.asarray(mean_field.make_rdm1())
-    return matrix if matrix.ndim == 2 else matrix.sum(axis=0)
+    mean_field = build_mean_field(molecule, level, grid=0, memory_mb=MEMORY_MB)
+    return converge(mean_field, CYCLES_LIMIT, stability=False).mean_field

@@ -78,7 +78,7 @@ def _row(
 def _solve(species: Species, quantum: Quantum, geometry: dict[str, Any], positions: np.ndarray) -> dict[str, Any]:
     if geometry["verdict"] != OK and not len(positions):
         return NOTHING | {"verdict": f"not computed: geometry {geometry['verdict']}", "warnings": []}
-    found = NOTHING | {"warnings": []} | solve_orbitals(species, quantum, positions, guess=None)
+    found = NOTHING | {"warnings": []} | solve_orbitals(species, quantum, positions, guess=None)[0]
     return found if geometry["verdict"] == OK else found | {"verdict": f"geometry {geometry['verdict']}"}
 
 

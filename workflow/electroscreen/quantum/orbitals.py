@@ -1,8 +1,9 @@
-"""Stage orbitals: HOMO, LUMO, dipole and Mulliken charges at a geometry that is already there."""
+"""Stage orbitals: HOMO, LUMO, dipole and charges of the atoms at a geometry that is already there."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,18 @@ import numpy as np
 from electroscreen.inputs import InputError
 from electroscreen.quantum.geometry import read_xyz
 from electroscreen.quantum.optimise import Surface
+from electroscreen.quantum.populations import iao_charges, mulliken_charges
 from electroscreen.quantum.scf import HARTREE_EV, SCFNotConvergedError
 from electroscreen.quantum.stability import NOT_ASKED_FOR, STILL_UNSTABLE, stability_warnings
-from electroscreen.record import OK, provenance, read_json, write_json
+from electroscreen.record import OK, provenance, read_json, whole, write_json
 from electroscreen.settings import Quantum
 from electroscreen.species import Species
 
-NOTHING = {"homo_ev": None, "lumo_ev": None, "gap_ev": None, "dipole_debye": None, "mulliken_charges": []}
+NOTHING = {
+    **dict.fromkeys(("homo_ev", "lumo_ev", "gap_ev", "dipole_debye")),
+    "mulliken_charges": [],
+    "iao_charges": [],
+}
 
 
 def find_orbitals(
@@ -28,7 +34,7 @@ def find_orbitals(
     output: Path,
     threads: int,
 ) -> None:
-    """Write `orbitals.json` for the geometry that stands beside `geometry_record`.
+    """Write `orbitals.json` for the geometry beside `geometry_record`, and `density_final.npy` for later stages.
 
     Energies are Kohn-Sham eigenvalues. A geometry or an SCF that did not converge ends in a verdict, not in a number.
     """
@@ -46,16 +52,19 @@ def find_orbitals(
         "warnings": [],
         **NOTHING,
     }
-    positions = read_xyz(geometry_record.with_name("geometry.xyz"))
+    positions, density = read_xyz(geometry_record.with_name("geometry.xyz")), np.zeros((0, 0))
     if geometry["verdict"] != OK and not len(positions):
         record["verdict"] = f"not computed: geometry {geometry['verdict']}"
     else:
         guess = _guess(geometry_record.with_name("density.npy"))
         known = geometry.get("scf_stability", NOT_ASKED_FOR) if guess is not None else NOT_ASKED_FOR
-        record |= solve_orbitals(species, quantum, positions, guess, known)
+        found, density = solve_orbitals(species, quantum, positions, guess, known)
+        record |= found
         if geometry["verdict"] != OK:
             record["verdict"] = f"geometry {geometry['verdict']}"
     record["provenance"] = provenance(recipe, ("pyscf", "numpy"), started, threads)
+    with whole(output.with_name("density_final.npy")) as partial, partial.open("wb") as stream:
+        np.save(stream, density)
     write_json(output, record)
 
 
@@ -79,8 +88,8 @@ def solve_orbitals(
     positions: np.ndarray,
     guess: np.ndarray | None,
     known_stability: str = NOT_ASKED_FOR,
-) -> dict[str, Any]:
-    """Return HOMO, LUMO, dipole and Mulliken charges at a geometry; an SCF that fails gives a verdict alone.
+) -> tuple[dict[str, Any], np.ndarray]:
+    """Return HOMO, LUMO, dipole and charges at a geometry, and the density; of an SCF that fails the verdict alone.
 
     Where the settings ask for stability at the start only, that of the state which the guess goes on from stands.
     """
@@ -94,32 +103,35 @@ def solve_orbitals(
     except InputError:
         raise
     except (SCFNotConvergedError, ValueError) as failure:
-        return {"verdict": f"not converged: {failure}"}
-    return {
+        return {"verdict": f"not converged: {failure}"}, np.zeros((0, 0))
+    warnings = stability_warnings(surface.stability)
+    if lumo_ev > 0:
+        warnings.append("LUMO lies above zero: not bound, and a property of the basis set")
+    try:
+        intrinsic = iao_charges(solved.mean_field)
+    except ValueError as failure:
+        intrinsic = []
+        warnings.append(f"no charges of intrinsic atomic orbitals: {failure}")
+    found = {
         "verdict": f"{STILL_UNSTABLE}: SCF not in its lowest state" if surface.stability == STILL_UNSTABLE else OK,
-        "warnings": (
-            stability_warnings(surface.stability)
-            + (["LUMO lies above zero: not bound, and a property of the basis set"] if lumo_ev > 0 else [])
-        ),
+        "warnings": warnings,
         "scf_stability": surface.stability,
         "homo_ev": homo_ev,
         "lumo_ev": lumo_ev,
         "gap_ev": lumo_ev - homo_ev,
         "dipole_debye": _dipole_debye(solved.mean_field),
         "dipole_origin": "centre of nuclear charge",
-        "mulliken_charges": [
-            {"symbol": symbol, "charge_e": charge}
-            for symbol, charge in zip(species.symbols, _mulliken(solved.mean_field), strict=True)
-        ],
+        "mulliken_charges": _by_atom(species, mulliken_charges(solved.mean_field)),
+        "iao_charges": _by_atom(species, intrinsic),
         "energy_hartree": float(solved.mean_field.e_tot),
         "scf_rung": solved.rung,
         "basis_functions": int(solved.mean_field.mol.nao),
     }
+    return found, solved.density
 
 
-def _mulliken(mean_field) -> np.ndarray:
-    _, charges = mean_field.mulliken_pop(verbose=0)
-    return np.asarray(charges)
+def _by_atom(species: Species, charges: Sequence[float]) -> list[dict[str, Any]]:
+    return [{"symbol": s, "charge_e": float(q)} for s, q in zip(species.symbols, charges, strict=False)]
 
 
 def _dipole_debye(mean_field) -> float:

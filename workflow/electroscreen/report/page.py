@@ -25,6 +25,7 @@ from electroscreen.report.tables import (
     signed,
     with_interval,
 )
+from electroscreen.report.viewer import packed_surfaces
 
 HERE = Path(__file__).parent
 
@@ -78,6 +79,12 @@ def build_report(results_dir: Path, settings_name: str, output_html: Path) -> No
         scan_headings=HEADINGS["level_scan"],
         redox=tables["redox"],
         redox_headings=HEADINGS["redox"],
+        potentials=[_with_picture(results_dir, row) for row in tables["esp_extrema"]],
+        potential_headings=_without(HEADINGS["esp_extrema"], *(["level"] if len(levels) == 1 else [])),
+        charges={name: list(rows) for name, rows in groupby(tables["charges"], key=lambda row: row["species"])},
+        charge_headings=_without(HEADINGS["charges"], "species"),
+        surfaces=Markup(packed_surfaces(results_dir, [row["species"] for row in tables["esp_extrema"]])),
+        viewer=Markup((HERE / "viewer.js").read_text(encoding="utf-8")),
         boxes=[_box(results_dir, tables, name) for name in dict.fromkeys(row["box"] for row in tables["boxes"])],
         molecule_headings=MOLECULES,
         replica_headings=_without(HEADINGS["boxes"], "box", "molecules"),
@@ -158,11 +165,17 @@ def _box(results_dir: Path, tables: dict[str, list[dict[str, Any]]], name: str) 
     }
 
 
+def _with_picture(results_dir: Path, row: dict[str, Any]) -> dict[str, Any]:
+    picture = results_dir / "species" / row["species"] / "esp.png"
+    return row | {"picture": _embedded(picture) if usable(row["verdict"]) or readable(row["v_max_ev"]) else None}
+
+
 def _embedded(path: Path) -> str | None:
     """Return a figure as a data URI; in an <img> not even a script inside an SVG would run."""
     if not path.exists():
         return None
-    return f"data:image/svg+xml;base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"
+    kind = {".svg": "svg+xml", ".png": "png"}[path.suffix]
+    return f"data:image/{kind};base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"
 
 
 def _missing(tables: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
@@ -175,6 +188,8 @@ def _missing(tables: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
 def _files(results_dir: Path, output_html: Path) -> list[dict[str, Any]]:
     files = [(CAPTIONS[name], results_dir / "tables" / name, (".csv", ".md", ".tex")) for name in HEADINGS]
     drawn = sorted((results_dir / "figures").glob("*.svg"))
+    mapped = sorted(path.parent for path in (results_dir / "species").glob("*/esp.ply"))
+    files += [(f"Potential of {folder.name}", folder / "esp", (".png", ".ply", ".npz")) for folder in mapped]
     files += [(f"Figure {path.stem}", path.with_suffix(""), (".png", ".svg")) for path in drawn]
     return [
         {"caption": caption, "links": [_link(stem, suffix, output_html) for suffix in suffixes]}

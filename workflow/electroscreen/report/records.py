@@ -52,6 +52,35 @@ def orbitals(results_dir: Path, species: str) -> dict[str, Any]:
     return read_record(results_dir, f"species/{species}/orbitals.json") | {"species": species}
 
 
+def potential(results_dir: Path, species: str) -> dict[str, Any]:
+    """Return the record of a species' electrostatic potential."""
+    return read_record(results_dir, f"species/{species}/esp.json") | {"species": species}
+
+
+def charge_rows(results_dir: Path, species: str) -> list[dict[str, Any]]:
+    """Return a row an atom with its charges by every scheme; where there are none, one row that says why."""
+    record, resp = orbitals(results_dir, species), read_record(results_dir, f"species/{species}/charges.json")
+    mulliken = record.get("mulliken_charges")
+    if not mulliken:
+        reason = f"{NOT_COMPUTED}: orbitals.json holds no charges" if usable(record["verdict"]) else record["verdict"]
+        return [{"species": species, "verdict": reason}]
+    iao = [atom["charge_e"] for atom in record.get("iao_charges") or []]
+    fitted = [atom["resp_e"] for atom in resp.get("atoms") or []]
+    remark = "" if usable(resp["verdict"]) else f" (RESP {resp['verdict']})"
+    return [
+        {
+            "species": species,
+            "atom": i + 1,
+            "symbol": atom["symbol"],
+            "mulliken_e": atom["charge_e"],
+            "iao_e": iao[i] if iao else None,
+            "resp_e": fitted[i] if fitted else None,
+            "verdict": record["verdict"] + remark,
+        }
+        for i, atom in enumerate(mulliken)
+    ]
+
+
 def replicas(results_dir: Path, box: str) -> list[tuple[int, dict[str, Any]]]:
     """Return number and equilibration record of each replica of a box; replica 1 is always in it."""
     folders = (Path(results_dir) / "boxes" / box).glob("replica-*")

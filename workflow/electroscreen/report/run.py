@@ -79,6 +79,7 @@ def methods(records: dict[str, dict[str, Any]]) -> list[str]:
     for path, record in records.items():
         by_stage[Path(path).stem][Path(path).parent.as_posix()] = record
     paragraphs = [_quantum_words(by_stage["geometry"], by_stage["orbitals"])]
+    paragraphs.append(_potential_words(by_stage["esp"]))
     paragraphs += [_box_words(folder, record, by_stage) for folder, record in by_stage["composition"].items()]
     used = "; ".join(f"{package} {version}" for package, version in versions(records).items())
     paragraphs.append(f"Software: {used}." if used else "")
@@ -113,6 +114,18 @@ def _quantum_words(geometries: dict[str, dict], orbitals: dict[str, dict]) -> st
     if optimised:
         words += f", at geometries optimised at {' and '.join(optimised)}"
     return f"{words}; {fine} of {len(orbitals)} are usable."
+
+
+def _potential_words(potentials: dict[str, dict]) -> str:
+    if not potentials:
+        return ""
+    fine = sum(usable(record["verdict"]) for record in potentials.values())
+    surfaces = sorted({readable(record.get("isodensity_e_per_bohr3")) for record in potentials.values()} - {""})
+    return (
+        f"Their electrostatic potentials were computed on the surface of {' and '.join(surfaces) or 'no'} e/bohr³ "
+        f"(Bader, Carroll, Cheeseman and Chang, J. Am. Chem. Soc. 109, 7968 (1987)); "
+        f"{fine} of {len(potentials)} are usable."
+    )
 
 
 def _box_words(folder: str, recipe: dict[str, Any], by_stage: dict[str, dict[str, dict]]) -> str:

@@ -12,7 +12,16 @@ import pandas as pd
 from electroscreen.papers import read_papers
 from electroscreen.report import comparison
 from electroscreen.report.formats import frame_of, readable, write_table
-from electroscreen.report.records import NOT_COMPUTED, analysis_rows, orbitals, read_record, replicas, usable
+from electroscreen.report.records import (
+    NOT_COMPUTED,
+    analysis_rows,
+    charge_rows,
+    orbitals,
+    potential,
+    read_record,
+    replicas,
+    usable,
+)
 from electroscreen.report.redox import redox_rows
 from electroscreen.report.scan import scan_rows, second_level_rows
 
@@ -53,6 +62,33 @@ HEADINGS = {
         "orbital_rank": "rank by orbital",
         "verdict": "verdict",
         "note": "note",
+    },
+    "esp_extrema": {
+        "species": "species",
+        "level": "level of theory",
+        "v_max_ev": "V max (eV)",
+        "v_max_kcal_per_mol": "V max (kcal/mol)",
+        "v_max_atom": "V max at",
+        "v_min_ev": "V min (eV)",
+        "v_min_kcal_per_mol": "V min (kcal/mol)",
+        "v_min_atom": "V min at",
+        "area_angstrom2": "area (Å²)",
+        "area_positive_angstrom2": "positive (Å²)",
+        "area_negative_angstrom2": "negative (Å²)",
+        "mean_ev": "mean (eV)",
+        "variance_ev2": "variance (eV²)",
+        "balance": "balance",
+        "volume_angstrom3": "volume (Å³)",
+        "verdict": "verdict",
+    },
+    "charges": {
+        "species": "species",
+        "atom": "atom",
+        "symbol": "element",
+        "mulliken_e": "Mulliken (e)",
+        "iao_e": "IAO (e)",
+        "resp_e": "RESP (e)",
+        "verdict": "verdict",
     },
     "coordination": {
         "box": "box",
@@ -117,6 +153,7 @@ HEADINGS = {
 WORDS = {
     *("paper", "table", "quantity", "subject", "unit", "verdict", "where", "note"),
     *("species", "level", "scan", "process", "kind", "medium", "box", "center", "partner", "molecules"),
+    *("v_max_atom", "v_min_atom", "symbol"),
     *("title", "citation", "doi", "level_of_theory"),
 }
 
@@ -124,6 +161,8 @@ CAPTIONS = {
     "frontier_orbitals": "Frontier orbitals (Kohn-Sham) of each species.",
     "level_scan": "Orbitals at further levels of theory beside a paper whose level is not known.",
     "redox": "Ionisation energies and electron affinities as differences of SCF energies, and potentials from them.",
+    "esp_extrema": "Electrostatic potential on the molecular surface: extrema, areas, variance, and the volume inside.",
+    "charges": "Charges of the atoms by Mulliken, by intrinsic atomic orbitals (IAO), and fitted to the potential.",
     "coordination": "Coordination of the ions, with 95 % intervals.",
     "diffusion": "Self-diffusion coefficients, with 95 % intervals.",
     "boxes": "Simulated boxes: composition and density after equilibration, with 95 % intervals.",
@@ -159,6 +198,8 @@ def build_tables(
         ],
         "level_scan": scan_rows(results_dir, list(papers), species),
         "redox": redox_rows(results_dir, species),
+        "esp_extrema": [potential(results_dir, name) for name in species],
+        "charges": [row for name in species for row in charge_rows(results_dir, name)],
         "coordination": _of_boxes(results_dir, boxes, "coordination"),
         "diffusion": _of_boxes(results_dir, boxes, "diffusion"),
         "boxes": [row for box in boxes for row in _box_rows(results_dir, box)],

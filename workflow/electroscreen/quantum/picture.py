@@ -1,0 +1,187 @@
+"""A mapped surface for people: a picture from both sides, and a file for molecular viewers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from electroscreen.quantum.mapped import MappedSurface
+from electroscreen.record import OK, whole
+
+COLOURS = "RdBu"  # red where negative, blue where positive, as chemists draw it
+LIGHT = np.array([-0.35, 0.45, 0.82])
+
+
+def draw_surface(
+    mapped: MappedSurface, record: dict[str, Any], path: Path, colour_range_ev: list[float] | None
+) -> None:
+    """Draw the surface from its broad side and from behind, with a colour bar, as PNG.
+
+    Parameters
+    ----------
+    mapped
+        Where it is empty the picture gives the verdict.
+    record
+        The stage's record, for the title and the extrema.
+    colour_range_ev
+        Potential of the deepest red and of the deepest blue; by default as far as it reaches, to both sides of zero.
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context({"font.size": 8, "text.parse_math": False}):
+        figure = Figure(figsize=(7.0, 3.7), dpi=200)
+        if len(mapped.faces):
+            _draw_views(figure, mapped, record, colour_range_ev)
+        else:
+            figure.text(0.5, 0.5, f"{record['species']}: {record['verdict']}", ha="center", color="#666666", wrap=True)
+        with whole(path) as partial:
+            figure.savefig(partial, metadata={"Software": None})
+
+
+def write_ply(mapped: MappedSurface, path: Path, colour_range_ev: list[float] | None) -> None:
+    """Write the surface in the Stanford polygon format, which Blender, MeshLab, ParaView and VMD read."""
+    vertices = np.empty(
+        len(mapped.vertices_angstrom),
+        dtype=[("x", "<f4", 3), ("normal", "<f4", 3), ("colour", "u1", 3), ("potential_ev", "<f4")],
+    )
+    vertices["x"], vertices["normal"] = mapped.vertices_angstrom, mapped.normals
+    vertices["potential_ev"] = mapped.potential_ev
+    vertices["colour"] = np.round(255 * _colours(mapped.potential_ev, colour_range_ev))
+    faces = np.empty(len(mapped.faces), dtype=[("count", "u1"), ("corners", "<i4", 3)])
+    faces["count"], faces["corners"] = 3, mapped.faces
+    header = [
+        *("ply", "format binary_little_endian 1.0", "comment coordinates in angstrom, potential in eV"),
+        f"element vertex {len(vertices)}",
+        *(f"property float {name}" for name in ("x", "y", "z", "nx", "ny", "nz")),
+        *(f"property uchar {name}" for name in ("red", "green", "blue")),
+        "property float potential_ev",
+        f"element face {len(faces)}",
+        *("property list uchar int vertex_indices", "end_header"),
+    ]
+    with whole(path) as partial:
+        partial.write_bytes("\n".join([*header, ""]).encode() + vertices.tobytes() + faces.tobytes())
+
+
+def colour_limits(potential_ev: np.ndarray, colour_range_ev: list[float] | None) -> tuple[float, float]:
+    """Return the potentials of the deepest red and of the deepest blue, in eV."""
+    if colour_range_ev:
+        return colour_range_ev[0], colour_range_ev[1]
+    reach = float(np.abs(potential_ev).max(initial=1e-6))
+    return -reach, reach
+
+
+def _colours(potential_ev: np.ndarray, colour_range_ev: list[float] | None) -> np.ndarray:
+    """Red, green and blue (v, 3), from 0 to 1."""
+    from matplotlib import colormaps
+
+    low, high = colour_limits(potential_ev, colour_range_ev)
+    return colormaps[COLOURS](np.clip((potential_ev - low) / (high - low), 0, 1))[:, :3]
+
+
+def _draw_views(
+    figure: Any, mapped: MappedSurface, record: dict[str, Any], colour_range_ev: list[float] | None
+) -> None:
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    axes_of_view = _broad_side(mapped.vertices_angstrom)
+    centre = mapped.vertices_angstrom.mean(axis=0)
+    colours = _colours(mapped.potential_ev, colour_range_ev)
+    reach = np.abs((mapped.vertices_angstrom - centre) @ axes_of_view.T).max(axis=0) * 1.04
+    behind = np.diag([-1.0, 1.0, -1.0]) @ axes_of_view
+    for column, turned in enumerate((axes_of_view, behind)):
+        axes = figure.add_axes((0.01 + 0.43 * column, 0.08, 0.42, 0.82))
+        axes.set(xlim=(-reach[0], reach[0]), ylim=(-reach[1], reach[1]), aspect="equal")
+        axes.set_axis_off()
+        _draw_side(axes, mapped, turned, centre, colours)
+        for key in ("maxima", "minima"):
+            _mark(axes, mapped, turned, centre, record[key], "V" + ("max" if key == "maxima" else "min"))
+    low, high = colour_limits(mapped.potential_ev, colour_range_ev)
+    bar = figure.colorbar(
+        ScalarMappable(Normalize(low, high), COLOURS), cax=figure.add_axes((0.885, 0.14, 0.018, 0.7)), extend="neither"
+    )
+    bar.set_label("electrostatic potential (eV)")
+    note = "" if record["verdict"] == OK else f" ({record['verdict']})"
+    figure.text(0.01, 0.96, f"{record['title']}{note}", va="top", fontsize=9)
+    figure.text(
+        0.01,
+        0.03,
+        f"surface of {record['isodensity_e_per_bohr3']:g} e/bohr³ at {record['level']}, from both sides; "
+        f"highest {_told(record, 'v_max')}, lowest {_told(record, 'v_min')}",
+        fontsize=7,
+        color="#444444",
+    )
+
+
+def _told(record: dict[str, Any], key: str) -> str:
+    text = f"{record[f'{key}_ev']:.2f} eV ({record[f'{key}_kcal_per_mol']:.1f} kcal/mol) at {record[f'{key}_atom']}"
+    return text.replace("-", "−")
+
+
+def _draw_side(axes: Any, mapped: MappedSurface, turned: np.ndarray, centre: np.ndarray, colours: np.ndarray) -> None:
+    """Paint the triangles that face the viewer, the far ones first, shaded smoothly; then the skeleton within."""
+    from matplotlib.collections import TriMesh
+    from matplotlib.tri import Triangulation
+
+    points, normals = (mapped.vertices_angstrom - centre) @ turned.T, mapped.normals @ turned.T
+    corners = points[mapped.faces]
+    facing = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])[:, 2] > 0
+    faces = mapped.faces[facing][np.argsort(corners[facing, :, 2].mean(axis=1))]
+    light = LIGHT / np.linalg.norm(LIGHT)
+    halfway = light + np.array([0, 0, 1])
+    shade = 0.6 + 0.4 * np.clip(normals @ light, 0, 1)
+    shine = 0.25 * np.clip(normals @ halfway / np.linalg.norm(halfway), 0, 1) ** 30
+    surface = TriMesh(Triangulation(points[:, 0], points[:, 1], faces))
+    surface.set_facecolor(np.clip(colours * shade[:, None] + shine[:, None], 0, 1))
+    axes.add_collection(surface, autolim=False)
+    atoms = (mapped.positions_angstrom - centre) @ turned.T
+    for i, j in _bonds(mapped):
+        axes.plot(atoms[[i, j], 0], atoms[[i, j], 1], color="black", lw=1.2, alpha=0.3, solid_capstyle="round")
+    for symbol, (x, y, _) in zip(mapped.symbols, atoms, strict=True):
+        axes.text(x, y, symbol, ha="center", va="center", fontsize=6, alpha=0.6)
+
+
+def _bonds(mapped: MappedSurface) -> list[tuple[int, int]]:
+    from ase.data import atomic_numbers, covalent_radii
+
+    radii = covalent_radii[[atomic_numbers[str(symbol)] for symbol in mapped.symbols]]
+    apart = np.linalg.norm(mapped.positions_angstrom[:, None] - mapped.positions_angstrom[None], axis=2)
+    return [(i, j) for i, j in np.argwhere(apart < 1.2 * (radii[:, None] + radii[None])) if i < j]
+
+
+def _mark(
+    axes: Any, mapped: MappedSurface, turned: np.ndarray, centre: np.ndarray, extrema: list[dict[str, Any]], name: str
+) -> None:
+    """Dot the extrema on this side, and label the highest or lowest one with its value."""
+    surface = (mapped.vertices_angstrom - centre) @ turned.T
+    for rank, extremum in enumerate(extrema):
+        x, y, z = turned @ (np.asarray(extremum["position_angstrom"]) - centre)
+        above = surface[np.hypot(surface[:, 0] - x, surface[:, 1] - y) < 0.3]
+        if above[:, 2].max(initial=z) > z + 0.5:
+            continue
+        filling = "black" if name == "Vmax" else "white"
+        axes.plot(x, y, "o", ms=2.5 if rank else 4, mfc=filling, mec="black", mew=0.6)
+        if rank == 0:
+            axes.annotate(
+                f"{name} {extremum['potential_ev']:.2f}".replace("-", "−"),
+                (x, y),
+                (0, 6),
+                textcoords="offset points",
+                ha="center",
+                fontsize=7,
+                bbox={"boxstyle": "round,pad=0.2", "fc": "white", "ec": "none", "alpha": 0.75},
+            )
+
+
+def _broad_side(points: np.ndarray) -> np.ndarray:
+    """Rows: the directions in which the points spread most (to the right), less (up) and least (to the viewer)."""
+    centred = points - points.mean(axis=0)
+    axes = np.linalg.eigh(centred.T @ centred)[1].T[::-1]
+    # The sign of an axis is chance; the longer tail points to the right, and up.
+    skew = ((centred @ axes[:2].T) ** 3).sum(axis=0)
+    axes[:2] *= np.where(skew < 0, -1, 1)[:, None]
+    axes[2] = np.cross(axes[0], axes[1])
+    return axes

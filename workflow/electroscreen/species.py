@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 
 from electroscreen.inputs import InputError, Model, check_name, did_you_mean, parse_model, read_named
 
-Role = Literal["cation", "anion", "salt", "solvent", "additive", "interphase", "polymer"]
+Role = Literal["cation", "anion", "salt", "solvent", "additive", "interphase", "polymer", "metal"]
 
 _ATOM_LINE = re.compile(r"\s*([A-Z][a-z]?)((?:\s+[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?){3})\s*")
 
@@ -45,6 +45,9 @@ class Species(Model):
         default=True, description="look for lower structures; false keeps the basin of 'start', as a paper shows it"
     )
     ions: dict[str, int] | None = Field(default=None, description="of a salt: its ions as species, with counts")
+    screen: bool = Field(
+        default=True, description="compute its orbitals; false: it is only a part of complexes or boxes"
+    )
     density_g_per_ml: float | None = Field(default=None, gt=0, lt=25, description="of the pure liquid at 25 °C")
     sources: list[str] = Field(default_factory=list)
     notes: str = ""

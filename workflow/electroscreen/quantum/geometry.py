@@ -13,7 +13,7 @@ import numpy as np
 from electroscreen.inputs import InputError
 from electroscreen.quantum.optimise import Optimised, Surface, optimise
 from electroscreen.quantum.scf import HARTREE_EV, SCFNotConvergedError
-from electroscreen.quantum.structures import Structure, starting_structures, xtb_hessian
+from electroscreen.quantum.structures import Structure, System, starting_structures, xtb_hessian
 from electroscreen.recipe import digest
 from electroscreen.record import OK, locked, provenance, read_json, whole, write_json
 from electroscreen.settings import Quantum
@@ -87,7 +87,7 @@ def _find_geometry(
     files.restart.unlink(missing_ok=True)
 
 
-def xyz_text(species: Species, positions_angstrom: np.ndarray, comment: str) -> str:
+def xyz_text(species: System, positions_angstrom: np.ndarray, comment: str) -> str:
     """Return an xyz file; an empty geometry gives a file of no atoms."""
     lines = [
         f"{symbol:2s} {x:15.8f} {y:15.8f} {z:15.8f}"
@@ -110,7 +110,8 @@ def _search(
     if resumed:
         candidates, start = resumed["candidates"], np.array(resumed["positions_angstrom"])
     else:
-        candidates, start = _choose_start(species, quantum, surface)
+        structures = starting_structures(species, quantum.conformers, quantum.ion_sites)
+        candidates, start = choose_start(structures, quantum.candidates, surface)
     if len(species.symbols) == 1:
         solved = surface.solve(start)
         return start, solved.density, _found(candidates, solved.mean_field.e_tot, solved.rung)
@@ -127,10 +128,20 @@ def _search(
     return result.positions_angstrom, result.density, _optimised(candidates, result, bool(resumed))
 
 
-def _choose_start(species: Species, quantum: Quantum, surface: Surface) -> tuple[list[dict[str, Any]], np.ndarray]:
-    """Rank the lowest xTB structures by DFT; leave the winner's density on the surface as the next guess."""
-    structures = starting_structures(species, quantum.conformers, quantum.ion_sites)
-    contenders = _contenders(structures, quantum.candidates)
+def choose_start(structures: list[Structure], count: int, surface: Surface) -> tuple[list[dict[str, Any]], np.ndarray]:
+    """Rank the `count` lowest xTB structures by DFT; leave the winner's density on the surface as the next guess.
+
+    Returns
+    -------
+    list of dict, ndarray
+        What the record says of each structure, and the winner's positions, (N, 3), angstrom.
+
+    Raises
+    ------
+    SCFNotConvergedError
+        If the SCF of none of them converges.
+    """
+    contenders = _contenders(structures, count)
     energies, densities = _dft_energies(contenders, surface) if len(contenders) > 1 else ({}, {})
     best = min(contenders, key=lambda s: energies.get(s.origin, np.inf))
     surface.density = densities.get(best.origin)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from electroscreen.quantum.scf import Converged, SCFNotConvergedError, build_mean_field, build_molecule, converge
+from electroscreen.quantum.structures import System
 from electroscreen.settings import Quantum
-from electroscreen.species import Species
 
 SOFTEST_HARTREE_PER_SQUARE_BOHR = 0.003
 RIGID_HARTREE_PER_SQUARE_BOHR = 0.05
@@ -31,9 +31,9 @@ class Optimised:
 
 
 class Surface:
-    """Energies and gradients of one species at one level; each SCF starts from the density of the one before."""
+    """Energies and gradients of one system at one level; each SCF starts from the density of the one before."""
 
-    def __init__(self, species: Species, quantum: Quantum, grid: int):
+    def __init__(self, species: System, quantum: Quantum, grid: int):
         self.species, self.quantum, self.grid = species, quantum, grid
         self.density: np.ndarray | None = None
 

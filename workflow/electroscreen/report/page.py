@@ -79,6 +79,8 @@ def build_report(results_dir: Path, settings_name: str, output_html: Path) -> No
         replica_headings=_without(HEADINGS["boxes"], "box", "molecules"),
         coordination_headings=_without(HEADINGS["coordination"], "box"),
         diffusion_headings=_without(HEADINGS["diffusion"], "box"),
+        bindings=tables["binding_energies"],
+        binding_headings=_without(HEADINGS["binding_energies"], "parts"),
         figures={"orbital_levels": _embedded(results_dir / "figures" / "orbital_levels.svg")},
         faults=run.faults(records) + missing,
         records=len(records) + len(missing),
@@ -110,7 +112,7 @@ def _environment() -> Environment:
         "tone": tone,
     }
     environment.globals |= {
-        "sentences": {"quantity", "where", "note", "title", "details", "molecules"},
+        "sentences": {"quantity", "where", "note", "title", "details", "molecules", "parts"},
         "numbers": {column for table in HEADINGS.values() for column in table if column not in WORDS}
         | {"count", "charge_e", "rounding_percent", "jobs", "usable", "hours"},
     }

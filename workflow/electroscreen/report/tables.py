@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from electroscreen.complexes import Complex, parts_label
 from electroscreen.papers import read_papers
 from electroscreen.report import comparison
 from electroscreen.report.formats import frame_of, readable, write_table
-from electroscreen.report.records import NOT_COMPUTED, analysis_rows, orbitals, read_record, replicas, usable
+from electroscreen.report.records import (
+    NOT_COMPUTED,
+    VACUUM,
+    analysis_rows,
+    binding,
+    orbitals,
+    read_record,
+    replicas,
+    usable,
+)
 
 # File name -> column -> heading. The columns are a contract with whoever reads the CSV files.
 HEADINGS = {
@@ -23,6 +34,19 @@ HEADINGS = {
         "lumo_ev": "LUMO (eV)",
         "gap_ev": "gap (eV)",
         "dipole_debye": "dipole (D)",
+        "verdict": "verdict",
+    },
+    "binding_energies": {
+        "complex": "complex",
+        "parts": "parts",
+        "compared_with": "against",
+        "level": "level of theory",
+        "solvent": "in",
+        "interaction_ev": "interaction (eV)",
+        "counterpoise_ev": "counterpoise (eV)",
+        "deformation_ev": "deformation (eV)",
+        "binding_ev": "binding (eV)",
+        "binding_kj_per_mol": "binding (kJ/mol)",
         "verdict": "verdict",
     },
     "coordination": {
@@ -87,12 +111,14 @@ HEADINGS = {
 
 WORDS = {
     *("paper", "table", "quantity", "subject", "unit", "verdict", "where", "note"),
+    *("complex", "parts", "compared_with", "solvent"),
     *("species", "level", "box", "center", "partner", "molecules"),
     *("title", "citation", "doi", "level_of_theory"),
 }
 
 CAPTIONS = {
     "frontier_orbitals": "Frontier orbitals (Kohn-Sham) of each species.",
+    "binding_energies": "Binding energies: interaction + counterpoise correction + deformation; negative binds.",
     "coordination": "Coordination of the ions, with 95 % intervals.",
     "diffusion": "Self-diffusion coefficients, with 95 % intervals.",
     "boxes": "Simulated boxes: composition and density after equilibration, with 95 % intervals.",
@@ -109,9 +135,17 @@ COLOURS = {
 
 
 def build_tables(
-    results_dir: Path, paper_files: list[Path], species: list[str], boxes: list[str], output_dir: Path
+    results_dir: Path,
+    paper_files: list[Path],
+    species: list[str],
+    boxes: list[str],
+    output_dir: Path,
+    complexes: Mapping[str, Complex] | None = None,
+    asked_complexes: Collection[str] = (),
 ) -> None:
     """Write every table as .csv, .md and .tex.
+
+    Of `complexes` those that are not asked for get a row that says so.
 
     A stage that failed, or whose file is missing, becomes a row whose verdict says so.
 
@@ -124,6 +158,7 @@ def build_tables(
     papers = read_papers(paper_files).values()
     rows = {
         "frontier_orbitals": [orbitals(results_dir, name) for name in species],
+        "binding_energies": _binding_rows(results_dir, complexes or {}, asked_complexes),
         "coordination": _of_boxes(results_dir, boxes, "coordination"),
         "diffusion": _of_boxes(results_dir, boxes, "diffusion"),
         "boxes": [row for box in boxes for row in _box_rows(results_dir, box)],
@@ -219,6 +254,27 @@ def signed(difference: float | None) -> str:
     """Return a difference with its sign, so that its direction is seen."""
     text = readable(difference, digits=3)
     return text if text in ("", "0") or text.startswith("-") else f"+{text}"
+
+
+def _binding_rows(results_dir: Path, complexes: Mapping[str, Complex], asked: Collection[str]) -> list[dict[str, Any]]:
+    """Return the rows of binding_energies.csv: each complex against each of its references, in each surrounding.
+
+    A complex that the settings do not ask for has one row that says so.
+    """
+    rows = []
+    for name, wanted in complexes.items():
+        head = {"complex": name, "parts": parts_label(wanted.parts)}
+        if name not in asked:
+            rows.append(head | {"verdict": f"{NOT_COMPUTED}: not asked for by binding.complexes in the settings"})
+            continue
+        surroundings = [VACUUM, *([wanted.solvent.label] if wanted.solvent else [])]
+        for groups in (wanted.parts, *wanted.compared_with):
+            for solvent in surroundings:
+                reference = None if groups == wanted.parts else groups
+                rows.append(
+                    head | {"compared_with": parts_label(groups)} | binding(results_dir, name, reference, solvent)
+                )
+    return rows
 
 
 def _of_boxes(results_dir: Path, boxes: list[str], kind: str) -> list[dict[str, Any]]:

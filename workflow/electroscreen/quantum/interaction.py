@@ -25,7 +25,7 @@ from electroscreen.quantum.bonds import Bonds, bonds_of
 from electroscreen.quantum.energies import Ledger, Method, single_point
 from electroscreen.quantum.geometry import read_xyz
 from electroscreen.quantum.scf import HARTREE_EV
-from electroscreen.quantum.structures import Structure, relax, xtb_atoms
+from electroscreen.quantum.structures import Structure, relax
 from electroscreen.record import OK, read_json
 from electroscreen.species import Species
 
@@ -145,12 +145,9 @@ def gfn2_binding_ev(cluster: Cluster, parts: Parts, positions: np.ndarray) -> fl
     None where one of them is not found.
     """
     whole = relax(cluster, Structure("complex", positions)).energy_gfn2_ev
-    alone = {}
-    for name, part in parts.every.items():
-        if len(part.symbols) == 1:
-            alone[name] = xtb_atoms(part, parts.positions[name]).get_potential_energy()
-        else:
-            alone[name] = relax(part, Structure(name, parts.positions[name])).energy_gfn2_ev
+    alone = {
+        name: relax(part, Structure(name, parts.positions[name])).energy_gfn2_ev for name, part in parts.every.items()
+    }
     if whole is None or None in alone.values():
         return None
     return whole - sum(alone[name] for name, _ in cluster.copies)

@@ -165,7 +165,8 @@ def _embedded(path: Path) -> str | None:
 
 def _missing(tables: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
     """Return the files that should be there and are not, which no record can tell."""
-    said = [row["verdict"] for name in ("frontier_orbitals", "boxes", "coordination") for row in tables[name]]
+    asked = ("frontier_orbitals", "binding_energies", "boxes", "coordination")
+    said = [row["verdict"] for name in asked for row in tables[name] if kind_of(row["verdict"]) == NOT_COMPUTED]
     lost = dict.fromkeys(verdict for verdict in said if verdict.endswith(" is missing"))
     return [{"path": v.partition(": ")[2].removesuffix(" is missing"), "verdict": v, "warnings": []} for v in lost]
 

@@ -67,6 +67,7 @@ def methods(records: dict[str, dict[str, Any]]) -> list[str]:
     for path, record in records.items():
         by_stage[Path(path).stem][Path(path).parent.as_posix()] = record
     paragraphs = [_quantum_words(by_stage["geometry"], by_stage["orbitals"])]
+    paragraphs.append(_binding_words(by_stage["binding"]))
     paragraphs += [_box_words(folder, record, by_stage) for folder, record in by_stage["composition"].items()]
     used = "; ".join(f"{package} {version}" for package, version in versions(records).items())
     paragraphs.append(f"Software: {used}." if used else "")
@@ -101,6 +102,18 @@ def _quantum_words(geometries: dict[str, dict], orbitals: dict[str, dict]) -> st
     if optimised:
         words += f", at geometries optimised at {' and '.join(optimised)}"
     return f"{words}; {fine} of {len(orbitals)} are usable."
+
+
+def _binding_words(bindings: dict[str, dict]) -> str:
+    if not bindings:
+        return ""
+    fine = sum(usable(record["verdict"]) for record in bindings.values())
+    levels = sorted({record["level"] for record in bindings.values() if record.get("level")})
+    return (
+        f"Binding energies of {len(bindings)} complexes were computed at {' and '.join(levels) or 'no level'}: random "
+        "placements relaxed by GFN2-xTB, the lowest optimised, with the counterpoise correction of Boys and Bernardi; "
+        f"{fine} of {len(bindings)} are usable."
+    )
 
 
 def _box_words(folder: str, recipe: dict[str, Any], by_stage: dict[str, dict[str, dict]]) -> str:

@@ -2,7 +2,7 @@
 #
 #   snakemake                                   everything, with config/quick.yaml
 #   snakemake --config settings=paper           everything, with config/paper.yaml
-#   snakemake orbitals                          a part: geometries, orbitals, boxes, tables, report
+#   snakemake orbitals                          a part: geometries, orbitals, binding_energies, boxes, tables...
 #   snakemake results/quick/species/EC/orbitals.json     one file and what it needs
 
 from snakemake.utils import min_version
@@ -15,6 +15,7 @@ configfile: "config/defaults.yaml"
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/quantum.smk"
+include: "workflow/rules/binding.smk"
 include: "workflow/rules/forcefield.smk"
 include: "workflow/rules/boxes.smk"
 include: "workflow/rules/dynamics.smk"

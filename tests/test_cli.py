@@ -100,9 +100,10 @@ cli.main(sys.argv[1:] or ["geometry", "LiF", "--threads", "3", "--project", {str
 def test_check_counts_what_is_there(shipped, electroscreen):
     code, out, err = electroscreen("check", "--project", shipped)
     species = len(list((shipped / "molecules" / "species").glob("*.yaml")))
+    complexes = len(list((shipped / "molecules" / "complexes").glob("*.yaml")))
     boxes = len(list((shipped / "molecules" / "boxes").glob("*.yaml")))
     assert (code, err) == (0, [])
-    assert out == [f"{species} species, {boxes} boxes: all inputs can be used"]
+    assert out == [f"{species} species, {complexes} complexes, {boxes} boxes: all inputs can be used"]
 
 
 def test_a_project_that_is_not_there(tmp_path, electroscreen):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from electroscreen.complexes import read_complex
 from electroscreen.inputs import InputError
 from electroscreen.papers import check_papers, read_paper, read_papers
 from electroscreen.species import species_names
@@ -61,7 +62,8 @@ def test_five_papers_ship_and_refer_only_to_what_exists():
     papers = read_papers(PAPERS)
     boxes = [path.stem for path in (MOLECULES / "boxes").glob("*.yaml")]
     assert len(papers) == 5
-    check_papers(papers, species_names(MOLECULES / "species"), boxes)
+    complexes = {path.stem: read_complex(path) for path in (MOLECULES / "complexes").glob("*.yaml")}
+    check_papers(papers, species_names(MOLECULES / "species"), boxes, complexes)
 
 
 # A second copy of the papers' numbers, typed from the papers and not from the YAML files.

@@ -265,6 +265,6 @@ def test_a_guess_of_the_hessian_keeps_what_is_stiff_and_has_no_zero(water):
 def test_a_salt_that_cannot_be_drawn_in_space_is_said(monkeypatch):
     from electroscreen.quantum import structures
 
-    monkeypatch.setattr(structures, "_conformers", lambda *_: [])
+    monkeypatch.setattr(structures, "embedded_conformers", lambda *_: [])
     with pytest.raises(ValueError, match="RDKit"):
         starting_structures(species("LiF", "[Li+].[F-]"), conformers=1, ion_sites=2)

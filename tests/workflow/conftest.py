@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FAKE_ENGINE = Path(__file__).parent / "fake_engine.py"
 
 # One box's worth of species, so that the DAG stays small.
+COMPLEXES = ("Na_DOL",)
 SPECIES = ("LiF", "Na", "TFSI", "NaTFSI", "DOL", "FEC")
 
 PAPER = """
@@ -81,6 +82,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (shutil.copytree if source.is_dir() else shutil.copy2)(source, folder / name)
     for path in (folder / "molecules" / "species").glob("*.yaml"):
         if path.stem not in SPECIES:
+            path.unlink()
+    for path in (folder / "molecules" / "complexes").glob("*.yaml"):
+        if path.stem not in COMPLEXES:
             path.unlink()
     for path in (folder / "molecules" / "papers").glob("*.yaml"):
         path.unlink()

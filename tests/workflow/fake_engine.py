@@ -37,6 +37,8 @@ def main() -> int:
     record = {"verdict": "ok", "warnings": [], "provenance": {"recipe_hash": digest(project.recipe(stage, subject))}}
     if stage in SPECIES_STAGES:
         fake_species(project, stage, subject, record)
+    elif stage == "binding":
+        fake_complex(project, subject, record)
     else:
         fake_box(project, stage, subject, record)
     return 0
@@ -63,6 +65,15 @@ def fake_species(project: Project, stage: str, name: str, record: dict) -> None:
     if stage == "forcefield":
         write_text(folder / "forcefield.xml", "<ForceField/>")
     write_json(folder / f"{stage}.json", record)
+
+
+def fake_complex(project: Project, name: str, record: dict) -> None:
+    """Write what stage binding writes."""
+    folder = project.complex_folder(name)
+    write_text(folder / "geometry.xyz", "0\nfake\n")
+    record |= {"complex": name, "parts": project.complex(name).parts, "level": "fake", "solvents": []}
+    record |= {"interaction_ev": -1.2, "counterpoise_ev": 0.1, "deformation_ev": 0.05, "binding_ev": -1.05}
+    write_json(folder / "binding.json", record | {"binding_kj_per_mol": -101.3, "binding_uncorrected_ev": -1.15})
 
 
 def fake_box(project: Project, stage: str, name: str, record: dict) -> None:

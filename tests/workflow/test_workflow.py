@@ -68,6 +68,47 @@ def test_changed_structure_reruns_that_species_and_what_depends_on_it(workflow):
     assert others == set()
 
 
+COMPLEX = """
+name: Na_DOL_FEC
+title: sodium ion with two solvents
+parts: {Na: 1, DOL: 1, FEC: 1}
+compared_with:
+  - {Na_DOL: 1, FEC: 1}
+"""
+
+
+def test_added_complex_runs_its_own_job_when_it_is_asked_for(workflow):
+    (workflow.folder / "molecules/complexes/Na_DOL_FEC.yaml").write_text(COMPLEX)
+    table = workflow.folder / "results/quick/tables/binding_energies.csv"
+    workflow.run()
+    assert workflow.calls() == sorted(["tables", "report", "summary"])
+    assert "Na_DOL_FEC,Na + DOL + FEC,,,,,,,,,not computed: not asked for" in table.read_text()
+    edit(workflow.folder / "config/quick.yaml", "complexes: [Na_DOL]", "complexes: [Na_DOL_FEC]")
+    workflow.run()
+    assert workflow.calls() == sorted(["binding Na_DOL_FEC", *REPORTING, "summary"])
+    assert "Na_DOL_FEC,Na + DOL + FEC,Na_DOL + FEC,fake,vacuum" in table.read_text()
+
+
+def test_species_that_are_only_parts_run_with_the_complex_that_holds_them(workflow):
+    (workflow.folder / "molecules/species/EC.yaml").write_text(EC + "screen: false\n")
+    workflow.run()
+    assert workflow.calls() == []
+    path = workflow.folder / "molecules/complexes/Na_EC.yaml"
+    path.write_text("name: Na_EC\ntitle: pair\nparts: {Na: 1, EC: 1}\n")
+    edit(workflow.folder / "config/quick.yaml", "complexes: [Na_DOL]", "complexes: [Na_DOL, Na_EC]")
+    workflow.run()
+    assert workflow.calls() == sorted(["geometry EC", "binding Na_EC", *REPORTING, "summary"])
+
+
+def test_changed_solvent_reruns_the_complex_and_a_changed_part_reruns_it_too(workflow):
+    edit(workflow.folder / "molecules/complexes/Na_DOL.yaml", "dielectric: 7.1", "dielectric: 7.2")
+    workflow.run()
+    assert workflow.calls() == sorted(["binding Na_DOL", *REPORTING, "summary"])
+    edit(workflow.folder / "molecules/species/DOL.yaml", "C1COCO1", "C1OCOC1")
+    workflow.run()
+    assert "binding Na_DOL" in workflow.calls()
+
+
 def test_wanted_pair_reruns_the_analysis_and_no_dynamics(workflow):
     edit(workflow.folder / "molecules/boxes/natfsi_dol_fec.yaml", "O(FEC), F]", "O(FEC)]")
     workflow.run()

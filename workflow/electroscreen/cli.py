@@ -52,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _folder(subject: str) -> str:
-    return {"species": "species", "box": "boxes"}[subject]
+    return {"species": "species", "complex": "complexes", "box": "boxes"}[subject]
 
 
 def _positive(text: str) -> int:
@@ -64,7 +64,10 @@ def _positive(text: str) -> int:
 def check(project: Project, options: argparse.Namespace) -> None:
     """Check every file that a user writes, and compute nothing."""
     project.check()
-    print(f"{len(project.species_names)} species, {len(project.box_names)} boxes: all inputs can be used")
+    counts = (
+        f"{len(project.species_names)} species, {len(project.complex_names)} complexes, {len(project.box_names)} boxes"
+    )
+    print(f"{counts}: all inputs can be used")
 
 
 def geometry(project: Project, options: argparse.Namespace) -> None:
@@ -126,6 +129,23 @@ def esp(project: Project, options: argparse.Namespace) -> None:
 
     folder = project.species_folder(species.name)
     map_potential(species, project.settings.quantum, recipe, folder, options.threads)
+
+
+def binding(project: Project, options: argparse.Namespace) -> None:
+    """Binding energy of a complex: placements by GFN2-xTB, the best by DFT, counterpoise and deformation."""
+    wanted = project.complex(options.complex)
+    every = project.complex_species(wanted)
+    recipe = project.recipe("binding", wanted.name)
+    set_up_numerics(options.threads)
+    from electroscreen.complexes import check_complexes
+    from electroscreen.quantum.binding import find_binding
+    from electroscreen.quantum.energies import Method
+
+    check_complexes(project.complex_file(wanted.name).parent, {wanted.name: wanted}, every)
+    method = Method(project.settings.quantum, wanted.dispersion or project.settings.binding.dispersion)
+    folders = {name: project.species_folder(name) for name in every}
+    output = project.complex_folder(wanted.name)
+    find_binding(wanted, every, method, project.settings.binding, recipe, folders, output, options.threads)
 
 
 def charges(project: Project, options: argparse.Namespace) -> None:
@@ -217,7 +237,16 @@ def tables(project: Project, options: argparse.Namespace) -> None:
     from electroscreen.report.tables import build_tables
 
     output = project.results / "tables"
-    build_tables(project.results, project.paper_files, project.species_names, project.box_names, output)
+    complexes = {name: project.complex(name) for name in project.complex_names}
+    build_tables(
+        project.results,
+        project.paper_files,
+        project.screened_species,
+        project.box_names,
+        output,
+        complexes,
+        project.asked_complexes,
+    )
 
 
 def figures(project: Project, options: argparse.Namespace) -> None:
@@ -225,7 +254,7 @@ def figures(project: Project, options: argparse.Namespace) -> None:
     from electroscreen.report.figures import build_figures
 
     output = project.results / "figures"
-    build_figures(project.results, project.paper_files, project.species_names, project.centers(), output)
+    build_figures(project.results, project.paper_files, project.screened_species, project.centers(), output)
 
 
 def report(project: Project, options: argparse.Namespace) -> None:
@@ -257,6 +286,7 @@ STAGES = {
     "levels": (levels, "species", "HOMO and LUMO at further levels of theory"),
     "redox": (redox, "species", "ionisation energy, electron affinity, potentials"),
     "esp": (esp, "species", "electrostatic potential on the molecular surface"),
+    "binding": (binding, "complex", "binding energy of a complex"),
     "charges": (charges, "species", "RESP charges"),
     "forcefield": (forcefield, "species", "force field as OpenMM XML"),
     "composition": (composition, "box", "whole molecules from a recipe"),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from electroscreen.complexes import Complex, parts_label, total_parts
 from electroscreen.inputs import InputError, Model, did_you_mean, parse_model, read_named
 
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
@@ -16,6 +17,7 @@ Text = Annotated[str, Field(min_length=1)]
 
 OrbitalKey = Literal["homo_ev", "lumo_ev", "gap_ev", "dipole_debye"]
 CoordinationKey = Literal["coordination_number", "first_peak_angstrom", "peak_height", "cutoff_angstrom"]
+BindingKey = Literal["binding_ev", "binding_uncorrected_ev", "interaction_ev"]
 DiffusionKey = Literal["d_a2_per_ns", "d_corrected_a2_per_ns"]
 
 UNITS = {
@@ -23,6 +25,9 @@ UNITS = {
     "lumo_ev": "eV",
     "gap_ev": "eV",
     "dipole_debye": "D",
+    "binding_ev": "eV",
+    "binding_uncorrected_ev": "eV",
+    "interaction_ev": "eV",
     "coordination_number": "1",
     "first_peak_angstrom": "Å",
     "peak_height": "1",
@@ -59,12 +64,24 @@ class DiffusionResult(Model):
     key: DiffusionKey = "d_a2_per_ns"
 
 
+class BindingResult(Model):
+    """A binding energy in results/…/complexes/COMPLEX/binding.json, against what the complex may fall apart into."""
+
+    complex: Text
+    compared_with: dict[str, Annotated[int, Field(ge=1)]] | None = Field(
+        default=None, description="species and complexes with the same parts; the single parts by default"
+    )
+    solvent: Text = Field(default="vacuum", description="as the table binding_energies names it")
+    key: BindingKey = "binding_ev"
+
+
 class Result(Model):
     """What of ours a paper's value is set beside: exactly one of these."""
 
     orbital: OrbitalResult | None = None
     coordination: CoordinationResult | None = None
     diffusion: DiffusionResult | None = None
+    binding: BindingResult | None = None
     not_computed: Text | None = Field(default=None, description="why there is nothing of ours to set beside it")
 
     @model_validator(mode="after")
@@ -78,7 +95,7 @@ class Result(Model):
     @property
     def key(self) -> str | None:
         """Key of the number in our record, None where nothing is computed."""
-        target = self.orbital or self.coordination or self.diffusion
+        target = self.orbital or self.coordination or self.diffusion or self.binding
         return target.key if target else None
 
 
@@ -176,19 +193,41 @@ def read_papers(paths: list[Path]) -> dict[Path, Paper]:
     return {Path(path): read_paper(path) for path in sorted(paths, key=lambda path: Path(path).stem)}
 
 
-def check_papers(papers: dict[Path, Paper], species_names: list[str], box_names: list[str]) -> None:
-    """Refuse papers that are set beside species or boxes which nobody defined.
+def check_papers(
+    papers: dict[Path, Paper],
+    species_names: list[str],
+    box_names: list[str],
+    complexes: Mapping[str, Complex] | None = None,
+) -> None:
+    """Refuse papers that are set beside species, boxes or complexes which nobody defined.
 
     Raises
     ------
     InputError
         For the first unknown name: which file, which field, which name was perhaps meant.
     """
-    known = {"species": list(species_names), "box": list(box_names)}
+    complexes = complexes or {}
+    known = {"species": list(species_names), "box": list(box_names), "complex": list(complexes)}
+    known["species or complex"] = known["species"] + known["complex"]
     for path, paper in papers.items():
         for field, kind, name in _references(paper):
             if name not in known[kind]:
                 raise InputError(f"{path}: {field}: there is no {kind} '{name}'{did_you_mean(name, known[kind])}")
+        _check_comparisons(path, paper, complexes)
+
+
+def _check_comparisons(path: Path, paper: Paper, complexes: Mapping[str, Complex]) -> None:
+    for number, value in enumerate(paper.values):
+        asked = value.result.binding
+        if asked is None or asked.compared_with is None:
+            continue
+        ours = dict(sorted(complexes[asked.complex].parts.items()))
+        theirs = total_parts(asked.compared_with, complexes)
+        if ours != theirs:
+            raise InputError(
+                f"{path}: values.{number}.result.binding.compared_with: holds {parts_label(theirs)}, "
+                f"the complex {parts_label(ours)}"
+            )
 
 
 def _references(paper: Paper) -> Iterator[tuple[str, str, str]]:
@@ -200,6 +239,10 @@ def _references(paper: Paper) -> Iterator[tuple[str, str, str]]:
         if result.diffusion:
             yield f"{field}.diffusion.box", "box", result.diffusion.box
             yield f"{field}.diffusion.species", "species", result.diffusion.species
+        if result.binding:
+            yield f"{field}.binding.complex", "complex", result.binding.complex
+            for name in result.binding.compared_with or {}:
+                yield f"{field}.binding.compared_with", "species or complex", name
         if result.coordination:
             yield f"{field}.coordination.box", "box", result.coordination.box
             for end in ("center", "partner"):

@@ -6,9 +6,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from electroscreen.inputs import InputError, check_name, did_you_mean
+from electroscreen.complexes import Complex, check_complexes, read_complex
+from electroscreen.inputs import InputError, check_name, did_you_mean, read_yaml
 from electroscreen.papers import check_papers, read_papers
-from electroscreen.recipe import box_recipe, species_recipe
+from electroscreen.recipe import box_recipe, complex_recipe, species_recipe
 from electroscreen.recipes import BoxRecipe, check_box, molecules_of, read_box
 from electroscreen.settings import Settings, read_settings
 from electroscreen.species import Species, check_all_species, read_species, species_names
@@ -41,6 +42,41 @@ class Project:
         return species_names(self.root / "molecules" / "boxes")
 
     @cached_property
+    def screened_species(self) -> list[str]:
+        """Species that are asked for by themselves; the others are computed where a complex or a box holds them."""
+        return [name for name in self.species_names if self._is_screened(self.species_file(name))]
+
+    @cached_property
+    def complex_names(self) -> list[str]:
+        """Names of all complexes, from their files' names."""
+        return species_names(self.root / "molecules" / "complexes")
+
+    @cached_property
+    def asked_complexes(self) -> list[str]:
+        """The complexes that the settings ask for, with those that they are compared with.
+
+        Raises
+        ------
+        InputError
+            If the settings name a complex that there is not.
+        """
+        asked = self.settings.binding.complexes
+        if asked == "all":
+            return self.complex_names
+        for name in asked:
+            if name not in self.complex_names:
+                where = self.root / "config" / f"{self.settings_name}.yaml"
+                known = did_you_mean(name, self.complex_names)
+                raise InputError(f"{where}: binding.complexes: there is no complex '{name}'{known}")
+        found, waiting = set(), list(asked)
+        while waiting:
+            name = waiting.pop()
+            found.add(name)
+            named = {other for groups in self.complex(name).compared_with for other in groups}
+            waiting += sorted((named & set(self.complex_names)) - found)
+        return sorted(found)
+
+    @cached_property
     def paper_files(self) -> list[Path]:
         """All papers."""
         return sorted((self.root / "molecules" / "papers").glob("*.yaml"))
@@ -62,6 +98,12 @@ class Project:
             raise InputError(f"there is no box '{name}'{did_you_mean(name, self.box_names)}")
         return self.root / "molecules" / "boxes" / f"{name}.yaml"
 
+    def complex_file(self, name: str) -> Path:
+        """YAML file of a complex; InputError if there is none."""
+        if name not in self.complex_names:
+            raise InputError(f"there is no complex '{name}'{did_you_mean(name, self.complex_names)}")
+        return self.root / "molecules" / "complexes" / f"{name}.yaml"
+
     def species(self, name: str) -> Species:
         """Read one species."""
         return read_species(self.species_file(name))
@@ -69,6 +111,14 @@ class Project:
     def box(self, name: str) -> BoxRecipe:
         """Read one box."""
         return read_box(self.box_file(name))
+
+    def complex(self, name: str) -> Complex:
+        """Read one complex."""
+        return read_complex(self.complex_file(name))
+
+    def complex_species(self, wanted: Complex) -> dict[str, Species]:
+        """Return the parts of a complex."""
+        return {name: self.species(name) for name in wanted.parts}
 
     def species_folder(self, name: str) -> Path:
         """Results of a species."""
@@ -78,6 +128,10 @@ class Project:
         """Results of a box."""
         return self.results / "boxes" / name
 
+    def complex_folder(self, name: str) -> Path:
+        """Results of a complex."""
+        return self.results / "complexes" / name
+
     def box_species(self, box: BoxRecipe) -> dict[str, Species]:
         """Return the species that a box needs: those of its recipe, and the ions of its salts."""
         every = {name: self.species(name) for name in box.recipe}
@@ -86,8 +140,8 @@ class Project:
     def optional_records(self) -> list[Path]:
         """Records of stages that these settings ask for only for some species, or not at all."""
         quantum = self.settings.quantum
-        wanted = [(name, "levels") for name in self.species_names if quantum.further_levels(name)]
-        wanted += [(name, "redox") for name in self.species_names if quantum.redox != "none"]
+        wanted = [(name, "levels") for name in self.screened_species if quantum.further_levels(name)]
+        wanted += [(name, "redox") for name in self.screened_species if quantum.redox != "none"]
         return [self.species_folder(name) / f"{stage}.json" for name, stage in wanted]
 
     def centers(self) -> dict[str, list[str]]:
@@ -96,9 +150,12 @@ class Project:
         return {name: list(dict.fromkeys(p.center for p in box.analysis.coordination)) for name, box in boxes.items()}
 
     def recipe(self, stage: str, name: str) -> dict[str, Any]:
-        """Return what decides the numbers of a stage for a species or a box."""
+        """Return what decides the numbers of a stage for a species, a complex or a box."""
         if stage in SPECIES_STAGES:
             return species_recipe(stage, self.species(name), self.settings)
+        if stage == "binding":
+            wanted = self.complex(name)
+            return complex_recipe(wanted, self.complex_species(wanted), self.settings)
         box = self.box(name)
         return box_recipe(stage, box, self.box_species(box), self.settings)
 
@@ -126,4 +183,12 @@ class Project:
             box = read_box(path)
             check_box(path, box, every)
             whole_formula_units(box, every, self.settings.box.atoms)
-        check_papers(read_papers(self.paper_files), self.species_names, self.box_names)
+        complexes = {name: self.complex(name) for name in self.complex_names}
+        check_complexes(self.root / "molecules" / "complexes", complexes, every)
+        _ = self.asked_complexes
+        check_papers(read_papers(self.paper_files), self.species_names, self.box_names, complexes)
+
+    @staticmethod
+    def _is_screened(path: Path) -> bool:
+        # Parsing every file at every start would take seconds in a large project, and few files have the key.
+        return "screen:" not in path.read_text(encoding="utf-8") or read_yaml(path).get("screen") is not False

@@ -19,6 +19,7 @@ PROTOCOL = {
     "levels": 1,
     "redox": 1,
     "esp": 1,
+    "binding": 1,
     "charges": 1,
     "forcefield": 1,
     "composition": 1,
@@ -45,7 +46,7 @@ def as_text(recipe: dict[str, Any]) -> str:
 
 def species_recipe(stage: str, species, settings) -> dict[str, Any]:
     """Return what decides a stage of one species: its structure and the settings that the stage uses."""
-    identity = species.model_dump(include={"smiles", "xyz", "charge", "multiplicity", "start", "search"})
+    identity = _identity(species)
     quantum = settings.quantum
     if stage == "geometry":
         used = quantum.model_dump(exclude={"grid_final", "memory_mb", "esp", *LATER_QUANTUM})
@@ -74,6 +75,20 @@ def species_recipe(stage: str, species, settings) -> dict[str, Any]:
     raise KeyError(stage)
 
 
+def complex_recipe(wanted, every: Mapping[str, Any], settings) -> dict[str, Any]:
+    """Return what decides a binding energy; `every` maps the names of its parts to species."""
+    return _recipe(
+        "binding",
+        complex=wanted.model_dump(include={"parts", "multiplicity", "start", "solvent"}),
+        dispersion=wanted.dispersion or settings.binding.dispersion,
+        species={name: _identity(every[name]) for name in wanted.parts},
+        quantum=settings.quantum.model_dump(
+            exclude={"conformers", "ion_sites", "candidates", "memory_mb", "esp", *LATER_QUANTUM}
+        ),
+        binding=settings.binding.model_dump(include={"placements", "candidates"}),
+    )
+
+
 def box_recipe(stage: str, box, every: Mapping[str, Any], settings) -> dict[str, Any]:
     """Return what decides a stage of one box; `every` maps names to species."""
     if stage == "composition":
@@ -95,6 +110,10 @@ def box_recipe(stage: str, box, every: Mapping[str, Any], settings) -> dict[str,
 
 def _recipe(stage: str, **content: Any) -> dict[str, Any]:
     return {"stage": stage, "protocol": PROTOCOL[stage], **content}
+
+
+def _identity(species) -> dict[str, Any]:
+    return species.model_dump(include={"smiles", "xyz", "charge", "multiplicity", "start", "search"})
 
 
 def _library_digest() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from electroscreen.complexes import Complex
 from electroscreen.inputs import Model
 from electroscreen.papers import Paper
 from electroscreen.recipes import BoxRecipe
@@ -12,7 +13,13 @@ from electroscreen.record import write_text
 from electroscreen.settings import Settings
 from electroscreen.species import Species
 
-MODELS: dict[str, type[Model]] = {"species": Species, "box": BoxRecipe, "paper": Paper, "settings": Settings}
+MODELS: dict[str, type[Model]] = {
+    "species": Species,
+    "complex": Complex,
+    "box": BoxRecipe,
+    "paper": Paper,
+    "settings": Settings,
+}
 
 
 def schema_text(model: type[Model]) -> str:

@@ -89,6 +89,17 @@ class Quantum(Model):
         return [level for k, level in enumerate(wanted) if level not in wanted[:k] and level != self.level]
 
 
+class Binding(Model):
+    """Complexes and their binding energies."""
+
+    complexes: Literal["all"] | list[str] = Field(
+        default="all", description="which of molecules/complexes/ to compute; what these are compared with is added"
+    )
+    placements: int = Field(default=20, ge=1, description="random placements of the parts tried with GFN2-xTB")
+    candidates: int = Field(default=2, ge=1, description="lowest GFN2-xTB placements whose DFT energies are compared")
+    dispersion: Literal["none", "d3bj"] = Field(default="none", description="D3(BJ), where a complex does not say")
+
+
 class ForceField(Model):
     """Charges and parameters of the classical model."""
 
@@ -151,6 +162,7 @@ class Settings(Model):
     """All of it."""
 
     quantum: Quantum
+    binding: Binding = Field(default_factory=Binding)
     forcefield: ForceField
     box: Box
     dynamics: Dynamics

@@ -6,13 +6,13 @@ import re
 from functools import lru_cache
 from math import isfinite
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from electroscreen.inputs import InputError, Model, check_name, did_you_mean, parse_model, read_named
 
-Role = Literal["cation", "anion", "salt", "solvent", "additive", "interphase", "polymer"]
+Role = Literal["cation", "anion", "salt", "solvent", "additive", "interphase", "polymer", "metal"]
 
 _ATOM_LINE = re.compile(r"\s*([A-Z][a-z]?)((?:\s+[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?){3})\s*")
 
@@ -30,6 +30,31 @@ class StartingGeometry(Model):
         return text
 
 
+def _surrounding(solvent: object) -> object:
+    if isinstance(solvent, bool) or not isinstance(solvent, int | float | str | None):
+        raise ValueError("should be a dielectric constant, or the name of a solvent in SMD")
+    if isinstance(solvent, str):
+        from pyscf.solvent.smd import solvent_db
+
+        if solvent not in solvent_db:
+            hint = did_you_mean(solvent, list(solvent_db))
+            raise ValueError(f"SMD knows no solvent '{solvent}'{hint}; a dielectric constant will do too")
+    elif solvent is not None and not 1 < solvent < 1000:
+        raise ValueError(f"a dielectric constant lies above 1 and below 1000, found {solvent:g}")
+    return solvent
+
+
+ImplicitSolvent = Annotated[float | str, BeforeValidator(_surrounding)]
+"""A solvent without molecules: a dielectric constant (PCM), or the name of a solvent in SMD."""
+
+
+def solvent_label(solvent: float | str | None) -> str:
+    """Return what tables call a medium."""
+    if solvent is None:
+        return "vacuum"
+    return f"SMD {solvent}" if isinstance(solvent, str) else f"PCM {solvent:g}"
+
+
 class Species(Model):
     """Whatever has electrons to compute: a molecule, an ion, or a salt as one neutral cluster."""
 
@@ -45,8 +70,11 @@ class Species(Model):
         default=True, description="look for lower structures; false keeps the basin of 'start', as a paper shows it"
     )
     ions: dict[str, int] | None = Field(default=None, description="of a salt: its ions as species, with counts")
+    screen: bool = Field(
+        default=True, description="compute its orbitals; false: it is only a part of complexes or boxes"
+    )
     density_g_per_ml: float | None = Field(default=None, gt=0, lt=25, description="of the pure liquid at 25 °C")
-    solvent: float | str | None = Field(
+    solvent: ImplicitSolvent | None = Field(
         default=None,
         description="around it where redox is computed: a dielectric constant (PCM), or the name of a solvent in SMD",
     )
@@ -59,13 +87,6 @@ class Species(Model):
         if text is not None:
             parse_xyz(text)
         return text
-
-    @field_validator("solvent", mode="after")
-    @classmethod
-    def _polarises(cls, solvent: float | str | None) -> float | str | None:
-        if isinstance(solvent, float) and not 1 < solvent < 1000:
-            raise ValueError(f"a dielectric constant lies above 1 and below 1000, found {solvent:g}")
-        return solvent
 
     @model_validator(mode="after")
     def _one_structure(self) -> Species:

@@ -32,7 +32,7 @@ try:
     if workflow.is_main_process:
         PROJECT.check()
     ESP = PROJECT.settings.quantum.esp is not None
-    SPECIES, BOXES = PROJECT.species_names, PROJECT.box_names
+    SPECIES, COMPLEXES, BOXES = PROJECT.screened_species, PROJECT.asked_complexes, PROJECT.box_names
     REPLICAS = range(1, PROJECT.settings.dynamics.replicas + 1)
     FIGURES = expand(f"{RESULTS}/figures/{{name}}.{{kind}}", name=figure_names(PROJECT.centers()), kind=["png", "svg"])
 except InputError as fault:
@@ -46,13 +46,15 @@ DYNAMICS_THREADS = min(8, CORES)
 
 wildcard_constraints:
     species=r"[A-Za-z][A-Za-z0-9_-]*",
+    complex=r"[A-Za-z][A-Za-z0-9_-]*",
     box=r"[A-Za-z][A-Za-z0-9_-]*",
     replica=r"[1-9][0-9]*",
 
 
 def recipe(stage):
     """Return a params function: what decides the numbers of this stage, so that only its change reruns the job."""
-    return lambda wildcards: as_text(PROJECT.recipe(stage, wildcards.get("species") or wildcards.get("box")))
+    kinds = ("species", "complex", "box")
+    return lambda wildcards: as_text(PROJECT.recipe(stage, next(wildcards[k] for k in kinds if k in wildcards.keys())))
 
 
 def molecules_in(box):

@@ -1,11 +1,12 @@
 # Tables, figures and the report: cheap, and made anew whenever a result or a paper's file changed.
 
-TABLES = ["frontier_orbitals", "level_scan", "redox", "esp_extrema", "charges", "coordination", "diffusion", "boxes"]
-TABLES += ["compared_with_papers", "papers"]
+TABLES = ["frontier_orbitals", "level_scan", "redox", "esp_extrema", "charges", "binding_energies"]
+TABLES += ["coordination", "diffusion", "boxes", "compared_with_papers", "papers"]
 OF_SPECIES = ["geometry", "orbitals", *(["esp"] if ESP else []), "charges"]
 RECORDS = [
     *expand(f"{RESULTS}/species/{{species}}/{{stage}}.json", species=SPECIES, stage=OF_SPECIES),
     *map(str, PROJECT.optional_records()),
+    *expand(f"{RESULTS}/complexes/{{complex}}/binding.json", complex=COMPLEXES),
     *expand(f"{RESULTS}/boxes/{{box}}/{{stage}}.json", box=BOXES, stage=["composition", "analysis"]),
     *expand(f"{RESULTS}/boxes/{{box}}/replica-{{r}}/equilibration.json", box=BOXES, r=REPLICAS),
 ]
@@ -28,8 +29,9 @@ rule tables:
         runtime=minutes(10),
     params:
         settings=SETTINGS,
-        # A species or box that was removed changes no input file, but the table.
+        # A species or box that was removed changes no input file, but the table; so does what a complex is compared with.
         names=[*SPECIES, *BOXES],
+        complexes=[as_text(PROJECT.complex(name).model_dump()) for name in PROJECT.complex_names],
     shell:
         "electroscreen tables --settings {params.settings} &> {log}"
 

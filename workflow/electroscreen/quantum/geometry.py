@@ -14,7 +14,7 @@ from electroscreen.quantum.minimum import Minimum, Progress, find_minimum
 from electroscreen.quantum.optimise import Optimised, Surface
 from electroscreen.quantum.scf import HARTREE_EV, SCFNotConvergedError
 from electroscreen.quantum.stability import stability_warnings
-from electroscreen.quantum.structures import Structure, starting_structures
+from electroscreen.quantum.structures import Structure, System, starting_structures
 from electroscreen.record import OK, locked, provenance, whole, write_json
 from electroscreen.settings import Quantum
 from electroscreen.species import Species
@@ -88,7 +88,7 @@ def _find_geometry(
     files.restart.unlink(missing_ok=True)
 
 
-def xyz_text(species: Species, positions_angstrom: np.ndarray, comment: str) -> str:
+def xyz_text(species: System, positions_angstrom: np.ndarray, comment: str) -> str:
     """Return an xyz file; an empty geometry gives a file of no atoms."""
     lines = [
         f"{symbol:2s} {x:15.8f} {y:15.8f} {z:15.8f}"
@@ -112,20 +112,31 @@ def _search(
     if not resumed:
         # Among contenders the energies of plain SCFs decide; the one that is followed is then looked at.
         surface.stability_due = False
-        candidates, start = _choose_start(species, quantum, surface)
+        structures = starting_structures(species, quantum.conformers, quantum.ion_sites)
+        candidates, start = choose_start(structures, quantum.candidates, surface)
         progress.state = {"candidates": candidates, "positions_angstrom": start}
     surface.stability_due = quantum.stability != "none"
     found = find_minimum(surface, progress)
     record = {"candidates": progress.state["candidates"], "resumed": resumed}
-    record |= _optimised(found.optimised) | {"scf_stability": surface.stability} | _curvature(surface, found)
+    record |= optimised(found.optimised) | {"scf_stability": surface.stability} | _curvature(surface, found)
     warnings = _warnings(surface, record)
     return found.optimised.positions_angstrom, found.optimised.density, record | {"warnings": warnings}
 
 
-def _choose_start(species: Species, quantum: Quantum, surface: Surface) -> tuple[list[dict[str, Any]], np.ndarray]:
-    """Rank the lowest xTB structures by DFT; leave the winner's density on the surface as the next guess."""
-    structures = starting_structures(species, quantum.conformers, quantum.ion_sites)
-    contenders = _contenders(structures, quantum.candidates)
+def choose_start(structures: list[Structure], count: int, surface: Surface) -> tuple[list[dict[str, Any]], np.ndarray]:
+    """Rank the `count` lowest xTB structures by DFT; leave the winner's density on the surface as the next guess.
+
+    Returns
+    -------
+    list of dict, ndarray
+        What the record says of each structure, and the winner's positions, (N, 3), angstrom.
+
+    Raises
+    ------
+    SCFNotConvergedError
+        If the SCF of none of them converges.
+    """
+    contenders = _contenders(structures, count)
     energies, densities = _dft_energies(contenders, surface) if len(contenders) > 1 else ({}, {})
     best = min(contenders, key=lambda s: energies.get(s.origin, np.inf))
     surface.density = densities.get(best.origin)
@@ -171,7 +182,8 @@ def _candidate(
     }
 
 
-def _optimised(result: Optimised) -> dict[str, Any]:
+def optimised(result: Optimised) -> dict[str, Any]:
+    """Return what a record says of where an optimisation ended."""
     if result.converged:
         verdict = OK
     elif result.failure:

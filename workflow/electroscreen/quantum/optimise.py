@@ -11,8 +11,8 @@ import numpy as np
 from electroscreen.quantum.scf import Converged, SCFNotConvergedError, build_mean_field, build_molecule, converge
 from electroscreen.quantum.solvent import in_solvent
 from electroscreen.quantum.stability import NOT_ASKED_FOR
+from electroscreen.quantum.structures import System
 from electroscreen.settings import Quantum
-from electroscreen.species import Species
 
 SOFTEST_HARTREE_PER_SQUARE_BOHR = 0.001
 RIGID_HARTREE_PER_SQUARE_BOHR = 0.05
@@ -33,13 +33,13 @@ class Optimised:
 
 
 class Surface:
-    """Energies and gradients of one species at one level; each SCF starts from the density of the one before.
+    """Energies and gradients of one system at one level; each SCF starts from the density of the one before.
 
     So one analysis of stability holds for all that follow: it is made where `stability_due` says so, which it then
     no longer does.
     """
 
-    def __init__(self, species: Species, quantum: Quantum, grid: int, solvent: float | str | None = None):
+    def __init__(self, species: System, quantum: Quantum, grid: int, solvent: float | str | None = None):
         self.species, self.quantum, self.grid, self.solvent = species, quantum, grid, solvent
         self.density: np.ndarray | None = None
         self.stability_due, self.stability = quantum.stability != "none", NOT_ASKED_FOR

@@ -16,12 +16,12 @@ from electroscreen.quantum.geometry import read_xyz
 from electroscreen.quantum.minimum import Progress
 from electroscreen.quantum.optimise import Surface, optimise
 from electroscreen.quantum.scf import HARTREE_EV, SCFNotConvergedError
-from electroscreen.quantum.solvent import CONVERSION, LITHIUM_V, SODIUM_V, potential_v, solvent_label
+from electroscreen.quantum.solvent import CONVERSION, LITHIUM_V, SODIUM_V, potential_v
 from electroscreen.quantum.stability import STILL_UNSTABLE
 from electroscreen.quantum.structures import xtb_hessian
 from electroscreen.record import OK, locked, provenance, read_json, write_json
 from electroscreen.settings import Quantum
-from electroscreen.species import Species
+from electroscreen.species import Species, solvent_label
 
 # A bond longer than this times the sum of covalent radii is none; one that was below before has broken.
 BOND_FACTOR = 1.3

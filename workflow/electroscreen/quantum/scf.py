@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -33,8 +34,20 @@ class SCFNotConvergedError(RuntimeError):
     """No rung of the ladder converged; the message says which were tried."""
 
 
-def build_molecule(symbols: list[str], positions_angstrom: np.ndarray, charge: int, multiplicity: int, level: Level):
+def build_molecule(
+    symbols: list[str],
+    positions_angstrom: np.ndarray,
+    charge: int,
+    multiplicity: int,
+    level: Level,
+    ghosts: Collection[int] = (),
+):
     """Return a PySCF molecule with basis and core potentials assigned.
+
+    Parameters
+    ----------
+    ghosts
+        Indices of atoms that lend their basis functions only: no nucleus, no electrons, no core potential.
 
     Raises
     ------
@@ -44,8 +57,9 @@ def build_molecule(symbols: list[str], positions_angstrom: np.ndarray, charge: i
     from pyscf import gto
 
     basis, core_potentials = basis_and_core(sorted(set(symbols)), level)
+    names = [f"ghost-{symbol}" if i in ghosts else symbol for i, symbol in enumerate(symbols)]
     return gto.M(
-        atom=list(zip(symbols, np.asarray(positions_angstrom).tolist(), strict=True)),
+        atom=list(zip(names, np.asarray(positions_angstrom).tolist(), strict=True)),
         basis=basis,
         ecp=core_potentials,
         charge=charge,
@@ -86,7 +100,7 @@ def build_mean_field(pyscf_molecule, level: Level, grid: int, memory_mb: int):
         mean_field.xc = _checked_functional(level.functional)
         mean_field.grids.level = grid
     if level.density_fitting:
-        mean_field = mean_field.density_fit()
+        mean_field = mean_field.density_fit(auxbasis=_auxiliary_basis(pyscf_molecule))
     mean_field.conv_tol = ENERGY_TOLERANCE_HARTREE
     mean_field.max_memory = memory_mb
     return mean_field
@@ -170,6 +184,31 @@ def _loads(load, name: str, element: str) -> bool:
             if "Unable to parse" not in str(error):
                 raise
             return False
+
+
+def _auxiliary_basis(pyscf_molecule) -> dict | None:
+    """Basis of the density fitting where there are ghosts: as if they were real; None for PySCF's own choice.
+
+    PySCF 2.14 gives a ghost no auxiliary functions, or those of an element without shells.
+    """
+    from pyscf import df, gto
+
+    atoms = [(pyscf_molecule.atom_symbol(i), pyscf_molecule.atom_coord(i)) for i in range(pyscf_molecule.natm)]
+    if not any(gto.is_ghost_atom(symbol) for symbol, _ in atoms):
+        return None
+    real = [(symbol.removeprefix("GHOST-"), position) for symbol, position in atoms]
+    elements = {symbol for symbol, _ in real}
+    whole = gto.M(
+        atom=real,
+        unit="Bohr",
+        basis={element: pyscf_molecule.basis[element] for element in elements},
+        ecp={element: core for element, core in pyscf_molecule.ecp.items() if element in elements},
+        spin=None,
+        cart=pyscf_molecule.cart,
+        verbose=0,
+    )
+    found = df.make_auxbasis(whole)
+    return found | {f"GHOST-{element}": functions for element, functions in found.items()}
 
 
 def _checked_functional(name: str) -> str:

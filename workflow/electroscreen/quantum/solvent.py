@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-
-from electroscreen.inputs import InputError
-
 # Absolute potential of the standard hydrogen electrode at 298.15 K: Trasatti, Pure Appl. Chem. 58, 955 (1986).
 HYDROGEN_ABSOLUTE_V = 4.44
 # Standard potentials in water at 298.15 K: Bard, Parsons and Jordan, Standard Potentials in Aqueous Solution (1985).
@@ -36,30 +32,14 @@ def in_solvent(mean_field, solvent: float | str | None):
     solvent
         A dielectric constant (IEF-PCM: Cancès, Mennucci and Tomasi, J. Chem. Phys. 107, 3032, 1997; cavity of 1.2 times
         Bondi's radii) or a solvent's name in SMD (Marenich, Cramer and Truhlar, J. Phys. Chem. B 113, 6378, 2009).
-
-    Raises
-    ------
-    InputError
-        If SMD does not know the name.
     """
     if solvent is None:
         return mean_field
     if isinstance(solvent, str):
         from pyscf.solvent import smd
 
-        if solvent not in smd.solvent_db:
-            near = difflib.get_close_matches(solvent, smd.solvent_db, n=3)
-            hint = f", did you mean {' or '.join(near)}?" if near else ""
-            raise InputError(f"solvent: SMD knows no '{solvent}'{hint}; a dielectric constant will do too")
         return mean_field.SMD(smd.SMD(mean_field.mol, solvent))
     solvated = mean_field.PCM()
     solvated.with_solvent.method = "IEF-PCM"
     solvated.with_solvent.eps = solvent
     return solvated
-
-
-def solvent_label(solvent: float | str | None) -> str:
-    """Return what tables call a medium."""
-    if solvent is None:
-        return "vacuum"
-    return f"SMD {solvent}" if isinstance(solvent, str) else f"PCM {solvent:g}"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Protocol
 
 import numpy as np
 
-from electroscreen.species import Species, molecule, parse_xyz
+from electroscreen.quantum.contact import place, van_der_waals_radii
+from electroscreen.species import Species, StartingGeometry, molecule, parse_xyz
 
 # Two structures are one when their energies and their sorted interatomic distances agree this well.
 SAME_ENERGY_EV = 0.003
@@ -16,6 +20,15 @@ SAME_DISTANCES_ANGSTROM = 0.05
 ROUGH_FORCE_EV_PER_ANGSTROM, ROUGH_STEPS = 0.1, 80
 TIGHT_FORCE_EV_PER_ANGSTROM, TIGHT_STEPS = 0.01, 400
 WORTH_TIGHTENING_EV = 0.5
+
+
+class System(Protocol):
+    """What can be computed: a species, or a cluster of several."""
+
+    name: str
+    symbols: list[str]
+    charge: int
+    multiplicity: int
 
 
 @dataclass(frozen=True)
@@ -48,25 +61,36 @@ def starting_structures(species: Species, conformers: int, ion_sites: int) -> li
     if len(species.symbols) == 1:
         return [Structure("single atom", np.zeros((1, 3)))]
     if not species.search:
-        return _with_given_start(species, [])
+        return with_given_start(species, species.start, [])
     starts = _raw_starts(species, conformers, ion_sites)
-    rough = _intact(species, [_descend(species, start)[0] for start in starts])
-    near = [s for s in rough if s.energy_gfn2_ev < rough[0].energy_gfn2_ev + WORTH_TIGHTENING_EV]
-    tight = _distinct(_intact(species, [relax(species, start) for start in _distinct(near)]))
-    found = _with_given_start(species, tight)
+    lowest = minima(species, starts, partial(_bonds_kept, species))
+    found = with_given_start(species, species.start, lowest)
     if not found:
         raise ValueError("no starting structure keeps the bonds that the species file draws")
     return found
 
 
-def relax(species: Species, start: Structure) -> Structure:
+def minima(system: System, starts: list[Structure], intact: Callable[[np.ndarray], bool]) -> list[Structure]:
+    """Return the distinct GFN2-xTB minima below the starts, lowest first; only those near the lowest are tightened.
+
+    Parameters
+    ----------
+    intact
+        Tells of positions whether they still are what was asked for; what reacted is left out.
+    """
+    rough = _usable((_descend(system, start)[0] for start in starts), intact)
+    near = [s for s in rough if s.energy_gfn2_ev < rough[0].energy_gfn2_ev + WORTH_TIGHTENING_EV]
+    return _distinct(_usable((relax(system, start) for start in _distinct(near)), intact))
+
+
+def relax(species: System, start: Structure) -> Structure:
     """Return the GFN2-xTB minimum next to a structure; its energy is None if xTB finds none there."""
     structure, found = _descend(species, start, TIGHT_FORCE_EV_PER_ANGSTROM, TIGHT_STEPS)
     return structure if found else replace(structure, energy_gfn2_ev=None)
 
 
 def _descend(
-    species: Species, start: Structure, force: float = ROUGH_FORCE_EV_PER_ANGSTROM, steps: int = ROUGH_STEPS
+    species: System, start: Structure, force: float = ROUGH_FORCE_EV_PER_ANGSTROM, steps: int = ROUGH_STEPS
 ) -> tuple[Structure, bool]:
     """Follow the GFN2-xTB forces; return the lowest structure reached and whether the force criterion was met."""
     from ase.calculators.calculator import CalculationFailed
@@ -81,13 +105,13 @@ def _descend(
     return replace(start, positions_angstrom=atoms.positions.copy(), energy_gfn2_ev=energy), bool(found)
 
 
-def _intact(species: Species, structures: list[Structure]) -> list[Structure]:
-    """Those that xTB could treat and that keep the bonds of the species, lowest first."""
-    kept = [s for s in structures if s.energy_gfn2_ev is not None and _bonds_kept(species, s.positions_angstrom)]
+def _usable(structures: Iterable[Structure], intact: Callable[[np.ndarray], bool]) -> list[Structure]:
+    """Those that xTB could treat and that are intact, lowest first."""
+    kept = [s for s in structures if s.energy_gfn2_ev is not None and intact(s.positions_angstrom)]
     return sorted(kept, key=lambda s: s.energy_gfn2_ev)
 
 
-def xtb_hessian(species: Species, positions_angstrom: np.ndarray, step_angstrom: float = 0.005) -> np.ndarray:
+def xtb_hessian(species: System, positions_angstrom: np.ndarray, step_angstrom: float = 0.005) -> np.ndarray:
     """Return the GFN2-xTB Hessian, shape (3N, 3N), hartree/bohr^2, by central differences of gradients."""
     from ase.units import Bohr, Hartree
 
@@ -103,7 +127,7 @@ def xtb_hessian(species: Species, positions_angstrom: np.ndarray, step_angstrom:
     return 0.5 * (rows + rows.T) * Bohr**2 / Hartree
 
 
-def xtb_atoms(species: Species, positions_angstrom: np.ndarray):
+def xtb_atoms(species: System, positions_angstrom: np.ndarray):
     """Return an ASE Atoms object with a GFN2-xTB calculator."""
     from ase import Atoms
     from tblite.ase import TBLite
@@ -123,26 +147,28 @@ def _raw_starts(species: Species, conformers: int, ion_sites: int) -> list[Struc
     parts = _parts(species)
     if len(parts) == 1:
         return [
-            Structure(f"conformer {k + 1}", positions) for k, positions in enumerate(_conformers(species, conformers))
+            Structure(f"conformer {k + 1}", positions)
+            for k, positions in enumerate(embedded_conformers(species, conformers))
         ]
     return _placements(species, parts, ion_sites)
 
 
-def _with_given_start(species: Species, minima: list[Structure]) -> list[Structure]:
-    """Add the species file's geometry; where it relaxes into one of the minima it stands for that minimum."""
-    if species.start is None:
-        return minima
-    positions = np.array([position for _, position in parse_xyz(species.start.xyz)])
-    given = Structure(f"species file ({species.start.level})", positions)
-    own_minimum = relax(species, given)
+def with_given_start(system: System, start: StartingGeometry | None, found: list[Structure]) -> list[Structure]:
+    """Add a file's geometry to minima; where it relaxes into one of them it stands for that minimum."""
+    if start is None:
+        return found
+    positions = np.array([position for _, position in parse_xyz(start.xyz)])
+    given = Structure(f"species file ({start.level})", positions)
+    own_minimum = relax(system, given)
     given = replace(given, energy_gfn2_ev=own_minimum.energy_gfn2_ev)
     if given.energy_gfn2_ev is None:
-        return [given, *minima]
-    others = [s for s in minima if not _same(s, own_minimum)]
+        return [given, *found]
+    others = [s for s in found if not _same(s, own_minimum)]
     return sorted([given, *others], key=lambda s: s.energy_gfn2_ev)
 
 
-def _conformers(species: Species, count: int) -> list[np.ndarray]:
+def embedded_conformers(species: Species, count: int) -> list[np.ndarray]:
+    """Return up to `count` RDKit conformers of a species with a SMILES, each (N, 3), angstrom; none if RDKit fails."""
     from rdkit import rdBase
     from rdkit.Chem import AllChem
 
@@ -179,8 +205,8 @@ def _parts(species: Species) -> list[np.ndarray]:
 
 def _placements(species: Species, parts: list[np.ndarray], count: int) -> list[Structure]:
     """Put the parts of a salt together in many ways: cations between the anions, directions drawn with a fixed seed."""
-    radii = _van_der_waals_radii(species)
-    conformers = _conformers(species, max(1, min(6, count // 4)))
+    radii = van_der_waals_radii(species.symbols)
+    conformers = embedded_conformers(species, max(1, min(6, count // 4)))
     if not conformers:
         raise ValueError("RDKit finds no structure in space for the SMILES: give one as 'start' in the species file")
     random = np.random.default_rng(2026)
@@ -192,32 +218,10 @@ def _placements(species: Species, parts: list[np.ndarray], count: int) -> list[S
         positions = conformers[k % len(conformers)].copy()
         placed: list[int] = []
         for part in order:
-            _place(positions, part, np.array(placed, dtype=int), radii, random)
+            place(positions, part, np.array(placed, dtype=int), radii, random)
             placed.extend(part)
         structures.append(Structure(f"ion placement {k + 1}", positions))
     return structures
-
-
-def _place(positions: np.ndarray, part: np.ndarray, placed: np.ndarray, radii: np.ndarray, random) -> None:
-    """Turn a part at random and bring it from a random side into touch with what stands already; in place."""
-    from scipy.spatial.transform import Rotation
-
-    own = positions[part] - positions[part].mean(axis=0)
-    own = Rotation.random(rng=random).apply(own)
-    if placed.size == 0:
-        positions[part] = own
-        return
-    # Ions touch at about 0.7 of the sum of van der Waals radii (Na-O 2.4 of 3.8 Å).
-    touch = 0.7 * (radii[part][:, None] + radii[placed][None, :])
-    # Aim at a random atom of the cluster, so that every site of a long anion has its chance.
-    target = positions[random.choice(placed)]
-    direction = random.normal(size=3)
-    direction /= np.linalg.norm(direction)
-    for distance in np.arange(0.0, 30.0, 0.1):
-        trial = own + target + distance * direction
-        if (np.linalg.norm(trial[:, None] - positions[placed][None], axis=-1) >= touch).all():
-            positions[part] = trial
-            return
 
 
 def _interleave(anions: list[np.ndarray], cations: list[np.ndarray]) -> list[list[np.ndarray]]:
@@ -229,13 +233,6 @@ def _interleave(anions: list[np.ndarray], cations: list[np.ndarray]) -> list[lis
 def _is_cation(species: Species, part: np.ndarray) -> bool:
     drawn = molecule(species.smiles)
     return sum(drawn.GetAtomWithIdx(int(i)).GetFormalCharge() for i in part) > 0
-
-
-def _van_der_waals_radii(species: Species) -> np.ndarray:
-    from rdkit import Chem
-
-    table = Chem.GetPeriodicTable()
-    return np.array([table.GetRvdw(symbol) for symbol in species.symbols])
 
 
 def _bonds_kept(species: Species, positions_angstrom: np.ndarray) -> bool:

@@ -90,6 +90,8 @@ def build_report(results_dir: Path, settings_name: str, output_html: Path) -> No
         replica_headings=_without(HEADINGS["boxes"], "box", "molecules"),
         coordination_headings=_without(HEADINGS["coordination"], "box"),
         diffusion_headings=_without(HEADINGS["diffusion"], "box"),
+        bindings=tables["binding_energies"],
+        binding_headings=_without(HEADINGS["binding_energies"], "parts"),
         figures={"orbital_levels": _embedded(results_dir / "figures" / "orbital_levels.svg")},
         faults=run.faults(records) + missing,
         records=len(records) + len(missing),
@@ -121,7 +123,7 @@ def _environment() -> Environment:
         "tone": tone,
     }
     environment.globals |= {
-        "sentences": {"quantity", "scan", "where", "note", "title", "details", "molecules"},
+        "sentences": {"quantity", "scan", "where", "note", "title", "details", "molecules", "parts"},
         "numbers": {column for table in HEADINGS.values() for column in table if column not in WORDS}
         | {"count", "charge_e", "rounding_percent", "jobs", "usable", "hours"},
     }
@@ -180,7 +182,8 @@ def _embedded(path: Path) -> str | None:
 
 def _missing(tables: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
     """Return the files that should be there and are not, which no record can tell."""
-    said = [row["verdict"] for name in ("frontier_orbitals", "boxes", "coordination") for row in tables[name]]
+    asked = ("frontier_orbitals", "binding_energies", "boxes", "coordination")
+    said = [row["verdict"] for name in asked for row in tables[name] if kind_of(row["verdict"]) == NOT_COMPUTED]
     lost = dict.fromkeys(verdict for verdict in said if verdict.endswith(" is missing"))
     return [{"path": v.partition(": ")[2].removesuffix(" is missing"), "verdict": v, "warnings": []} for v in lost]
 

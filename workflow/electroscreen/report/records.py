@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from electroscreen.complexes import EV_KJ_PER_MOL
 from electroscreen.papers import WITH_INTERVAL, Result
 from electroscreen.record import OK, read_json
 
 NOT_COMPUTED = "not computed"
+VACUUM = "vacuum"
+BINDING = ("interaction_ev", "counterpoise_ev", "deformation_ev", "binding_ev", "binding_uncorrected_ev")
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,54 @@ def analysis_rows(results_dir: Path, box: str, kind: str) -> list[dict[str, Any]
     return record.get(kind) or [{"verdict": reason}]
 
 
+def binding(
+    results_dir: Path, name: str, groups: Mapping[str, int] | None = None, solvent: str = VACUUM
+) -> dict[str, Any]:
+    """Return the binding energy of a complex against groups of its parts, with the verdict of all that went in.
+
+    Against its single parts (`groups` None) that is the record's. A group that is a complex itself keeps its own
+    binding energy: what is left is that of the complex less those of the groups, each corrected for the superposition
+    error of its own parts. Only the sum is defined then, so interaction and deformation stay empty.
+
+    Parameters
+    ----------
+    groups
+        Names of species and complexes, with counts, that hold the same parts together.
+    solvent
+        'vacuum', or the label of a solvent that the record holds.
+    """
+    whole = _in_solvent(results_dir, name, solvent)
+    others = {other: count for other, count in (groups or {}).items() if other not in (whole.get("parts") or {})}
+    parts = {other: _in_solvent(results_dir, other, solvent) for other in others}
+    row = {"level": whole.get("level"), "solvent": solvent, "verdict": whole["verdict"]}
+    for other, record in parts.items():
+        if not usable(record["verdict"]) and usable(row["verdict"]):
+            row["verdict"] = f"{other}: {record['verdict']}"
+        elif usable(row["verdict"]) and record.get("level") != whole.get("level"):
+            row["verdict"] = f"not comparable: {other} was computed at {record.get('level')}"
+    if not others:
+        return row | {key: whole.get(key) for key in (*BINDING, "binding_kj_per_mol")}
+    for key in ("binding_ev", "binding_uncorrected_ev"):
+        terms = [(1, whole.get(key)), *((-count, parts[other].get(key)) for other, count in others.items())]
+        known = all(term is not None for _, term in terms) and not row["verdict"].startswith("not comparable")
+        row[key] = sum(factor * term for factor, term in terms) if known else None
+    row["binding_kj_per_mol"] = None if row["binding_ev"] is None else row["binding_ev"] * EV_KJ_PER_MOL
+    return row
+
+
+def _in_solvent(results_dir: Path, name: str, solvent: str) -> dict[str, Any]:
+    """Return a complex's record; in a solvent, with the numbers of that solvent in place of those in vacuum."""
+    record = read_record(results_dir, f"complexes/{name}/binding.json")
+    if solvent == VACUUM:
+        return record
+    nothing = dict.fromkeys((*BINDING, "binding_kj_per_mol"))
+    found = [entry for entry in record.get("solvents") or [] if entry["solvent"] == solvent]
+    if found:
+        return record | nothing | found[0]
+    missing = f"{NOT_COMPUTED}: {name} was not put in {solvent}"
+    return record | nothing | {"verdict": missing if usable(record["verdict"]) else record["verdict"]}
+
+
 def number(results_dir: Path, result: Result) -> Number:
     """Return the number of ours that a paper's value is set beside."""
     if result.orbital:
@@ -107,6 +159,10 @@ def number(results_dir: Path, result: Result) -> Number:
     if result.diffusion:
         asked = result.diffusion
         return _row_number(results_dir, asked.box, "diffusion", {"species": asked.species}, asked.key)
+    if result.binding:
+        asked = result.binding
+        row = binding(results_dir, asked.complex, asked.compared_with, asked.solvent)
+        return Number(row.get(asked.key), verdict=row["verdict"])
     return Number(None, verdict=f"{NOT_COMPUTED}: {result.not_computed}")
 
 

@@ -80,6 +80,7 @@ def methods(records: dict[str, dict[str, Any]]) -> list[str]:
         by_stage[Path(path).stem][Path(path).parent.as_posix()] = record
     paragraphs = [_quantum_words(by_stage["geometry"], by_stage["orbitals"])]
     paragraphs.append(_potential_words(by_stage["esp"]))
+    paragraphs.append(_binding_words(by_stage["binding"]))
     paragraphs += [_box_words(folder, record, by_stage) for folder, record in by_stage["composition"].items()]
     used = "; ".join(f"{package} {version}" for package, version in versions(records).items())
     paragraphs.append(f"Software: {used}." if used else "")
@@ -125,6 +126,18 @@ def _potential_words(potentials: dict[str, dict]) -> str:
         f"Their electrostatic potentials were computed on the surface of {' and '.join(surfaces) or 'no'} e/bohr³ "
         f"(Bader, Carroll, Cheeseman and Chang, J. Am. Chem. Soc. 109, 7968 (1987)); "
         f"{fine} of {len(potentials)} are usable."
+    )
+
+
+def _binding_words(bindings: dict[str, dict]) -> str:
+    if not bindings:
+        return ""
+    fine = sum(usable(record["verdict"]) for record in bindings.values())
+    levels = sorted({record["level"] for record in bindings.values() if record.get("level")})
+    return (
+        f"Binding energies of {len(bindings)} complexes were computed at {' and '.join(levels) or 'no level'}: random "
+        "placements relaxed by GFN2-xTB, the lowest optimised, with the counterpoise correction of Boys and Bernardi; "
+        f"{fine} of {len(bindings)} are usable."
     )
 
 

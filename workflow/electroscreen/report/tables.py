@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from electroscreen.complexes import Complex, parts_label
 from electroscreen.papers import read_papers
 from electroscreen.report import comparison
 from electroscreen.report.formats import frame_of, readable, write_table
 from electroscreen.report.records import (
     NOT_COMPUTED,
+    VACUUM,
     analysis_rows,
+    binding,
     charge_rows,
     orbitals,
     potential,
@@ -24,6 +28,7 @@ from electroscreen.report.records import (
 )
 from electroscreen.report.redox import redox_rows
 from electroscreen.report.scan import scan_rows, second_level_rows
+from electroscreen.species import solvent_label
 
 # File name -> column -> heading. The columns are a contract with whoever reads the CSV files.
 HEADINGS = {
@@ -90,6 +95,19 @@ HEADINGS = {
         "resp_e": "RESP (e)",
         "verdict": "verdict",
     },
+    "binding_energies": {
+        "complex": "complex",
+        "parts": "parts",
+        "compared_with": "against",
+        "level": "level of theory",
+        "solvent": "in",
+        "interaction_ev": "interaction (eV)",
+        "counterpoise_ev": "counterpoise (eV)",
+        "deformation_ev": "deformation (eV)",
+        "binding_ev": "binding (eV)",
+        "binding_kj_per_mol": "binding (kJ/mol)",
+        "verdict": "verdict",
+    },
     "coordination": {
         "box": "box",
         "center": "center",
@@ -153,7 +171,7 @@ HEADINGS = {
 WORDS = {
     *("paper", "table", "quantity", "subject", "unit", "verdict", "where", "note"),
     *("species", "level", "scan", "process", "kind", "medium", "box", "center", "partner", "molecules"),
-    *("v_max_atom", "v_min_atom", "symbol"),
+    *("v_max_atom", "v_min_atom", "symbol", "complex", "parts", "compared_with", "solvent"),
     *("title", "citation", "doi", "level_of_theory"),
 }
 
@@ -163,6 +181,7 @@ CAPTIONS = {
     "redox": "Ionisation energies and electron affinities as differences of SCF energies, and potentials from them.",
     "esp_extrema": "Electrostatic potential on the molecular surface: extrema, areas, variance, and the volume inside.",
     "charges": "Charges of the atoms by Mulliken, by intrinsic atomic orbitals (IAO), and fitted to the potential.",
+    "binding_energies": "Binding energies: interaction + counterpoise correction + deformation; negative binds.",
     "coordination": "Coordination of the ions, with 95 % intervals.",
     "diffusion": "Self-diffusion coefficients, with 95 % intervals.",
     "boxes": "Simulated boxes: composition and density after equilibration, with 95 % intervals.",
@@ -179,9 +198,17 @@ COLOURS = {
 
 
 def build_tables(
-    results_dir: Path, paper_files: list[Path], species: list[str], boxes: list[str], output_dir: Path
+    results_dir: Path,
+    paper_files: list[Path],
+    species: list[str],
+    boxes: list[str],
+    output_dir: Path,
+    complexes: Mapping[str, Complex] | None = None,
+    asked_complexes: Collection[str] = (),
 ) -> None:
     """Write every table as .csv, .md and .tex.
+
+    Of `complexes` those that are not asked for get a row that says so.
 
     A stage that failed, or whose file is missing, becomes a row whose verdict says so.
 
@@ -200,6 +227,7 @@ def build_tables(
         "redox": redox_rows(results_dir, species),
         "esp_extrema": [potential(results_dir, name) for name in species],
         "charges": [row for name in species for row in charge_rows(results_dir, name)],
+        "binding_energies": _binding_rows(results_dir, complexes or {}, asked_complexes),
         "coordination": _of_boxes(results_dir, boxes, "coordination"),
         "diffusion": _of_boxes(results_dir, boxes, "diffusion"),
         "boxes": [row for box in boxes for row in _box_rows(results_dir, box)],
@@ -295,6 +323,27 @@ def signed(difference: float | None) -> str:
     """Return a difference with its sign, so that its direction is seen."""
     text = readable(difference, digits=3)
     return text if text in ("", "0") or text.startswith("-") else f"+{text}"
+
+
+def _binding_rows(results_dir: Path, complexes: Mapping[str, Complex], asked: Collection[str]) -> list[dict[str, Any]]:
+    """Return the rows of binding_energies.csv: each complex against each of its references, in each surrounding.
+
+    A complex that the settings do not ask for has one row that says so.
+    """
+    rows = []
+    for name, wanted in complexes.items():
+        head = {"complex": name, "parts": parts_label(wanted.parts)}
+        if name not in asked:
+            rows.append(head | {"verdict": f"{NOT_COMPUTED}: not asked for by binding.complexes in the settings"})
+            continue
+        surroundings = dict.fromkeys((VACUUM, solvent_label(wanted.solvent)))
+        for groups in (wanted.parts, *wanted.compared_with):
+            for solvent in surroundings:
+                reference = None if groups == wanted.parts else groups
+                rows.append(
+                    head | {"compared_with": parts_label(groups)} | binding(results_dir, name, reference, solvent)
+                )
+    return rows
 
 
 def _of_boxes(results_dir: Path, boxes: list[str], kind: str) -> list[dict[str, Any]]:

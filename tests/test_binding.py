@@ -1,0 +1,359 @@
+"""Binding energies: against other programs, against arithmetic that needs no program, and against experiment."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from quantum_helpers import changed, species
+
+from electroscreen.complexes import Complex, cluster_of
+from electroscreen.quantum import binding as stage
+from electroscreen.quantum import interaction
+from electroscreen.quantum.binding import find_binding
+from electroscreen.quantum.bonds import bonds_of, contacts, loose_part, reaction
+from electroscreen.quantum.energies import Ledger, Method, dispersion_hartree, single_point
+from electroscreen.quantum.interaction import Parts, binding_energy, binding_in_solvent, gfn2_binding_ev
+from electroscreen.quantum.placement import placements
+from electroscreen.quantum.scf import HARTREE_EV, SCFNotConvergedError, build_molecule
+from electroscreen.settings import Binding
+from electroscreen.species import Species
+
+WATER = species("water", xyz="O 0 0 0\nH 0 0.757 0.587\nH 0 -0.757 0.587")
+SODIUM = species("Na", "[Na+]", charge=1)
+
+# B3LYP/6-31G(d,p): O-H 0.9653 Å, 103.7 degrees.
+RELAXED_WATER = np.array([[0, 0, 0], [0, 0.75911, 0.59628], [0, -0.75911, 0.59628]])
+
+# S22 (Jurecka et al., PCCP 2006, 8, 1985): the donor first.
+DIMER = np.array(
+    [
+        [-1.551007, -0.114520, 0.0],
+        [-1.934259, 0.762503, 0.0],
+        [-0.599677, 0.040712, 0.0],
+        [1.350625, 0.111469, 0.0],
+        [1.680398, -0.373741, -0.758561],
+        [1.680398, -0.373741, 0.758561],
+    ]
+)
+
+
+def complex_of(every: list[Species], **counts: int) -> tuple[Complex, dict[str, Species]]:
+    """A complex, and its parts by name."""
+    return Complex(name="C", title="c", parts=counts), {one.name: one for one in every}
+
+
+def parts_of(every: dict[str, Species], **positions: np.ndarray) -> Parts:
+    """Parts whose relaxed geometries are given."""
+    at = {name: np.array(x, dtype=float) for name, x in positions.items()}
+    return Parts(every, at, {name: bonds_of(every[name], x) for name, x in at.items()}, [])
+
+
+def terms(wanted: Complex, parts: Parts, positions: np.ndarray, method: Method) -> dict:
+    """The terms of the binding energy."""
+    return binding_energy(cluster_of(wanted, parts.every), parts, positions, method, Ledger({}, lambda _: None))
+
+
+@pytest.fixture(scope="module")
+def hf(quick):
+    """Hartree-Fock in a basis, without density fitting."""
+
+    def method(basis: str, functional: str = "hf", cartesian: bool = False, **more) -> Method:
+        level = {"functional": functional, "basis": basis, "cartesian": cartesian, "density_fitting": False} | more
+        return Method(changed(quick, level), "none")
+
+    return method
+
+
+@pytest.fixture(scope="module")
+def dimer() -> tuple[Complex, Parts]:
+    """Two waters; the relaxed one is the donor as it is in the dimer."""
+    wanted, every = complex_of([WATER], water=2)
+    return wanted, parts_of(every, water=DIMER[:3])
+
+
+def test_counterpoise_corrected_water_dimer(hf, dimer):
+    """HF/aug-cc-pVDZ: -5.68663 mEh, "Total HF" of the water dimer in Psi4's manual (chapter SAPT), which is that."""
+    found = terms(*dimer, DIMER, hf("aug-cc-pvdz"))
+    corrected = (found["interaction_ev"] + found["counterpoise_ev"]) / HARTREE_EV * 1000
+    assert corrected == pytest.approx(-5.68663, abs=0.005)
+    assert 0.1 < found["counterpoise_ev"] / HARTREE_EV * 1000 < 1.0
+    assert found["binding_ev"] == pytest.approx(corrected * HARTREE_EV / 1000 + found["deformation_ev"], abs=1e-9)
+    assert found["binding_kj_per_mol"] == pytest.approx(found["binding_ev"] * 96.485, rel=1e-5)
+
+
+def test_uncorrected_water_dimer(hf, dimer):
+    """B3LYP/6-31G without counterpoise: -14.5307 mEh by Q-Chem, -14.5297 by Psi4 (its test dft-bench-interaction)."""
+    found = terms(*dimer, DIMER, hf("6-31g", "b3lypg"))
+    assert found["interaction_ev"] / HARTREE_EV * 1000 == pytest.approx(-14.530, abs=0.02)
+    assert found["binding_uncorrected_ev"] == pytest.approx(found["interaction_ev"] + found["deformation_ev"])
+
+
+def test_three_parts_each_in_the_basis_of_all(hf):
+    """He, Ar and Ne at HF/cc-pVDZ by Psi4 (its test nbody-intermediates): its gains in the basis of all three, Eh."""
+    gases = [species(name, xyz=f"{name} 0 0 0") for name in ("He", "Ar", "Ne")]
+    wanted, every = complex_of(gases, He=1, Ar=1, Ne=1)
+    parts = parts_of(every, He=[[0, 0, 0]], Ar=[[0, 0, 0]], Ne=[[0, 0, 0]])
+    found = terms(wanted, parts, np.array([[0, 0, 0], [0, 0, 4.0], [0, 4.0, 0]]), hf("cc-pvdz"))
+    gain = {f["species"]: f["counterpoise_ev"] / HARTREE_EV for f in found["fragments"]}
+    assert gain["He"] == pytest.approx(-2.855188398727 + 2.855193382488, abs=5e-7)
+    assert gain["Ar"] == pytest.approx(-526.799868279148 + 526.799874020110, abs=5e-7)
+    assert found["deformation_ev"] == 0
+
+
+def test_ghosts_lend_functions_and_nothing_else(hf):
+    """Written out in plain PySCF; tin's ghost has no core potential."""
+    from pyscf import gto, scf
+
+    method = hf("6-31g")
+    lithium, x = species("Li", "[Li+]", charge=1), np.array([[0, 0, 0.0]])
+    ours = single_point(lithium, x, method, basis_of=(["F", "H"], np.array([[0, 0, 1.5], [0, 1.0, 2.0]])))
+    plain = gto.M(atom="Li 0 0 0; X-F 0 0 1.5; X-H 0 1 2", basis="6-31g", charge=1, verbose=0)
+    assert ours == pytest.approx(scf.RHF(plain).kernel(), abs=1e-7)
+    assert ours < single_point(lithium, x, method) - 1e-6
+
+    tin = build_molecule(["Li", "Sn"], [[0, 0, 0], [0, 0, 2.5]], 1, 1, method.quantum.level, ghosts=[1])
+    assert tin.nelectron == 2
+    assert tin.atom_charges().tolist() == [3, 0]
+    assert len(tin._ecpbas) == 0
+
+
+def test_ghosts_are_fitted_as_the_atoms_that_they_stand_for(hf):
+    """Density fitting changes a counterpoise correction by less than 3 %. (Na is fitted by even-tempered functions.)"""
+    sodium, water = np.zeros((1, 3)), (WATER.symbols, RELAXED_WATER + np.array([0, 0, 2.2]))
+    gains = []
+    for density_fitting in (False, True):
+        method = hf("6-31g(d,p)", cartesian=True, density_fitting=density_fitting)
+        for own, x, basis in ((SODIUM, sodium, water), (WATER, water[1], (["Na"], sodium))):
+            gains.append(single_point(own, x, method) - single_point(own, x, method, basis_of=basis))
+    assert gains[2:] == pytest.approx(gains[:2], rel=0.03, abs=2e-6)
+    assert gains[1] > 1e-5
+
+
+def test_far_apart_is_nothing_but_the_deformation(hf, dimer):
+    """The sum rule: 100 Å away, no interaction, no superposition; what is left is what bending one water costs."""
+    x = np.concatenate([DIMER[:3], DIMER[:3] + np.array([0, 0, 100.0])])
+    x[5] += [0.1, 0, 0]
+    found = terms(*dimer, x, hf("6-31g"))
+    assert found["interaction_ev"] == pytest.approx(0, abs=2e-5)
+    assert found["counterpoise_ev"] == pytest.approx(0, abs=2e-6)
+    assert [f["deformation_ev"] for f in found["fragments"]] == pytest.approx([0, found["deformation_ev"]], abs=1e-6)
+    assert found["deformation_ev"] > 0.1
+    assert found["binding_ev"] == pytest.approx(found["deformation_ev"], abs=2e-5)
+
+
+def test_alike_parts_have_alike_terms(hf):
+    """Na+ between two waters, mirrored: both lose and borrow the same; superposition only ever lowers."""
+    wanted, every = complex_of([WATER, SODIUM], Na=1, water=2)
+    water = np.array([[0, 0, 2.3], [0, 0.757, 2.9], [0, -0.757, 2.9]])
+    x = np.concatenate([[[0, 0, 0]], water, -water])
+    found = terms(wanted, parts_of(every, Na=[[0, 0, 0]], water=water), x, hf("3-21g"))
+    sodium, one, other = found["fragments"]
+    assert one["counterpoise_ev"] == pytest.approx(other["counterpoise_ev"], abs=1e-6)
+    assert min(f["counterpoise_ev"] for f in found["fragments"]) > 0
+    assert [sodium["atoms"], one["atoms"], other["atoms"]] == [[0], [1, 2, 3], [4, 5, 6]]
+    assert sodium["deformation_ev"] == 0
+
+
+def test_born_energy_of_an_ion_in_a_continuum(hf):
+    """-(1 - 1/eps) q²/2R with PySCF's radius of Na, 1.2 times 2.27 Å; and SMD's water in water."""
+    bohr, method, x = 0.529177210903, hf("6-31g"), np.zeros((1, 3))
+    vacuum = single_point(SODIUM, x, method)
+    for dielectric in (2.0, 80.0):
+        born = -(1 - 1 / dielectric) / (2 * 1.2 * 2.27 / bohr)
+        gained = single_point(SODIUM, x, method, dielectric) - vacuum
+        assert gained == pytest.approx(born, rel=0.01)
+    method = hf("6-31g(d,p)", "b3lypg")
+    wet = single_point(WATER, RELAXED_WATER, method, "water")
+    hydration = (wet - single_point(WATER, RELAXED_WATER, method)) * HARTREE_EV
+    assert hydration == pytest.approx(-6.3 * 0.0433641, abs=0.09)  # experiment, kcal/mol
+
+
+def test_a_continuum_weakens_what_an_ion_holds(hf):
+    wanted, every = complex_of([WATER, SODIUM], Na=1, water=1)
+    wanted = wanted.model_copy(update={"solvent": 7.1})
+    water = np.array([[0, 0, 2.25], [0, 0.757, 2.85], [0, -0.757, 2.85]])
+    parts, method = parts_of(every, Na=[[0, 0, 0]], water=water), hf("3-21g")
+    cluster, x, ledger = cluster_of(wanted, every), np.concatenate([[[0, 0, 0]], water]), Ledger({}, lambda _: None)
+    vacuum = binding_energy(cluster, parts, x, method, ledger)
+    wet = binding_in_solvent(wanted.solvent, cluster, parts, x, method, ledger, vacuum["counterpoise_ev"])
+    assert wet["solvent"] == "PCM 7.1"
+    assert vacuum["binding_ev"] + 0.2 < wet["binding_ev"] < 0
+    assert wet["binding_ev"] - wet["binding_uncorrected_ev"] == pytest.approx(vacuum["counterpoise_ev"])
+
+
+def test_dispersion_falls_with_the_sixth_power(quick):
+    """Argon's C6 in D3 is 64.65 atomic units (Grimme et al., J. Chem. Phys. 2010, 132, 154104); C8 is fitted away."""
+    pytest.importorskip("dftd3")
+    method, bohr = Method(quick, "d3bj"), 0.529177210903
+    assert method.label.endswith("cartesian, D3(BJ)")
+
+    def times_r6(r: float) -> float:
+        x = np.array([[0, 0, 0], [0, 0, r * bohr]])
+        return -(r**6) * dispersion_hartree(["Ar", "Ar"], x, method)
+
+    near, far = 25.0, 40.0
+    c6 = (far**2 * times_r6(far) - near**2 * times_r6(near)) / (far**2 - near**2)
+    assert c6 == pytest.approx(64.65, rel=0.01)
+    assert dispersion_hartree(["Ar", "Ar"], np.array([[0, 0, 0], [0, 0, 3.8]]), Method(quick, "none")) == 0
+
+
+def test_a_functional_without_dispersion_is_said(quick):
+    pytest.importorskip("dftd3")
+    method = Method(changed(quick, {"functional": "lda,vwn"}), "d3bj")
+    with pytest.raises(ValueError, match=r"D3\(BJ\) has no parameters for the functional 'lda,vwn'"):
+        dispersion_hartree(["Ar"], np.zeros((1, 3)), method)
+
+
+def folder_of(tmp_path, name: str, positions: np.ndarray, symbols: list[str], verdict: str = "ok"):
+    """What stage geometry leaves of a species."""
+    folder = tmp_path / "species" / name
+    folder.mkdir(parents=True)
+    rows = [f"{s} {x:.8f} {y:.8f} {z:.8f}" for s, (x, y, z) in zip(symbols, positions, strict=False)]
+    (folder / "geometry.xyz").write_text("\n".join([str(len(rows)), name, *rows]) + "\n")
+    (folder / "geometry.json").write_text(json.dumps({"verdict": verdict, "warnings": []}))
+    return folder
+
+
+def test_sodium_and_water_near_experiment(quick, tmp_path):
+    """The whole stage. Experiment: -24.0 kcal/mol = -1.04 eV (Dzidic, Kebarle, J. Phys. Chem. 1970, 74, 1466)."""
+    wanted, every = complex_of([SODIUM, WATER], Na=1, water=1)
+    folders = {"Na": folder_of(tmp_path, "Na", np.zeros((1, 3)), ["Na"])}
+    folders["water"] = folder_of(tmp_path, "water", RELAXED_WATER, WATER.symbols)
+    output = tmp_path / "C"
+    find_binding(wanted, every, Method(quick, "none"), Binding(placements=6), {"stage": "x"}, folders, output, 1)
+    record = json.loads((output / "binding.json").read_text())
+    assert record["verdict"] == "ok"
+    assert record["binding_ev"] == pytest.approx(-1.04, abs=0.2)
+    assert record["binding_ev"] == pytest.approx(
+        record["interaction_ev"] + record["counterpoise_ev"] + record["deformation_ev"], abs=1e-9
+    )
+    assert 0 <= record["deformation_ev"] < 0.03
+    assert 0 < record["counterpoise_ev"] < 0.3
+    assert record["gfn2_binding_ev"] == pytest.approx(-1.04, abs=0.3)
+    (around,) = record["contacts"]
+    assert around["nearest"][0]["atom"] == "O1 of water"
+    assert around["nearest"][0]["distance_angstrom"] == pytest.approx(2.2, abs=0.1)
+    assert {path.name for path in output.iterdir()} == {"geometry.xyz", "binding.json", ".lock"}
+
+
+@pytest.fixture
+def pair(quick, tmp_path):
+    """LiF of its ions in a small basis: call it to run the stage; returns its record."""
+    fluoride, lithium = species("F", "[F-]", charge=-1), species("Li", "[Li+]", charge=1)
+    wanted, every = complex_of([lithium, fluoride], Li=1, F=1)
+    method = Method(changed(quick, {"functional": "hf", "basis": "3-21g"}), "none")
+    folders = {name: folder_of(tmp_path, name, np.zeros((1, 3)), [name]) for name in ("Li", "F")}
+
+    def run() -> dict:
+        find_binding(wanted, every, method, Binding(placements=2), {"stage": "x"}, folders, tmp_path / "C", 1)
+        return json.loads((tmp_path / "C" / "binding.json").read_text())
+
+    return run
+
+
+def test_a_killed_job_goes_on_at_its_last_energy(pair, tmp_path, monkeypatch):
+    """Killed in the third of four energies: the next call optimises nothing and computes two."""
+    calls, true_single_point = [], single_point
+
+    def dying(system, *arguments, **more):
+        calls.append(system.name)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return true_single_point(system, *arguments, **more)
+
+    monkeypatch.setattr(interaction, "single_point", dying)
+    with pytest.raises(KeyboardInterrupt):
+        pair()
+    assert not (tmp_path / "C" / "binding.json").exists()
+    monkeypatch.setattr(stage, "optimise", None)
+    resumed = pair()
+    assert resumed["verdict"] == "ok"
+    assert len(calls) == 3 + 3
+    monkeypatch.undo()
+    afresh = pair()
+    assert resumed["binding_ev"] == pytest.approx(afresh["binding_ev"], abs=1e-5)
+    assert afresh["binding_ev"] == pytest.approx(-8.0, abs=1.0)  # ions: experiment about -7.9 eV
+
+
+def test_an_scf_that_fails_is_a_verdict_that_names_the_piece(pair, monkeypatch):
+    def failing(system, *arguments, basis_of=None, **more):
+        if basis_of is not None:
+            raise SCFNotConvergedError("SCF not converged: three ways")
+        return single_point(system, *arguments, **more)
+
+    monkeypatch.setattr(interaction, "single_point", failing)
+    record = pair()
+    assert record["verdict"] == "not converged: part 1 (Li) in the basis of all: SCF not converged: three ways"
+    assert record["binding_ev"] is None
+
+
+def test_a_part_without_geometry_is_said(quick, tmp_path):
+    wanted, every = complex_of([SODIUM, WATER], Na=1, water=1)
+    folders = {"Na": folder_of(tmp_path, "Na", np.zeros((1, 3)), ["Na"])}
+    folders["water"] = folder_of(tmp_path, "water", [], [], "not converged: nothing found")
+    find_binding(wanted, every, Method(quick, "none"), Binding(), {"stage": "x"}, folders, tmp_path / "C", 1)
+    record = json.loads((tmp_path / "C" / "binding.json").read_text())
+    assert record["verdict"] == "not converged: the geometry of water: not converged: nothing found"
+
+
+def test_what_reacts_and_what_falls_apart():
+    """Hydronium and hydroxide: a proton has changed hands. And a water that has left."""
+    wanted, every = complex_of([WATER], water=2)
+    cluster, bonds = cluster_of(wanted, every), {"water": bonds_of(WATER, RELAXED_WATER)}
+    assert bonds["water"] == {(0, 1), (0, 2)}
+    assert reaction(cluster, bonds, DIMER) is None
+    assert loose_part(cluster, DIMER) is None
+    handed = DIMER.copy()
+    handed[2] = DIMER[3] + [-1.0, 0, 0]
+    assert reaction(cluster, bonds, handed) == "the bond O1 of water to H3 of water broke"
+    bridging = DIMER.copy()
+    bridging[3:] += (DIMER[2] - DIMER[3]) * (1 - 1.05 / np.linalg.norm(DIMER[2] - DIMER[3]))
+    assert reaction(cluster, bonds, bridging) == "the bond H3 of water to O1 of water formed"
+    gone = DIMER.copy()
+    gone[3:] += [5.0, 0, 0]
+    assert loose_part(cluster, gone) == "water"
+
+
+def test_metals_coordinate_without_reacting():
+    wanted, every = complex_of([SODIUM, WATER], Na=1, water=1)
+    cluster, bonds = cluster_of(wanted, every), {"Na": frozenset(), "water": bonds_of(WATER, RELAXED_WATER)}
+    x = np.concatenate([[[0, 0, -2.0]], RELAXED_WATER])
+    assert reaction(cluster, bonds, x) is None
+    assert contacts(cluster, x)[0]["nearest"][0] == {"atom": "O1 of water", "distance_angstrom": pytest.approx(2.0)}
+
+
+def test_a_cage_has_the_bonds_of_its_geometry(shipped):
+    """o-Carborane, an icosahedron with a hydrogen on each corner: 30 edges and 12 bonds to hydrogen."""
+    from electroscreen.species import parse_xyz, read_species
+
+    cage = read_species(shipped / "molecules" / "species" / "o-carborane.yaml")
+    assert len(bonds_of(cage, np.array([x for _, x in parse_xyz(cage.start.xyz)]))) == 42
+
+
+def test_placements_touch_everywhere_and_are_the_same_every_time():
+    wanted, every = complex_of([SODIUM, WATER], Na=1, water=3)
+    cluster, geometries = cluster_of(wanted, every), {"Na": np.zeros((1, 3)), "water": RELAXED_WATER}
+    found = placements(cluster, every, geometries, 24)
+    for structure in found:
+        x = structure.positions_angstrom
+        assert loose_part(cluster, x) is None
+        between = np.linalg.norm(x[:, None] - x[None], axis=-1)
+        apart = [between[np.ix_(a, b)].min() for n, (_, a) in enumerate(cluster.copies) for _, b in cluster.copies[:n]]
+        assert min(apart) > 1.3
+        for _, atoms in cluster.copies[1:]:
+            assert between[np.ix_(atoms, atoms)] == pytest.approx(
+                np.linalg.norm(RELAXED_WATER[:, None] - RELAXED_WATER[None], axis=-1), abs=1e-9
+            )
+    again = placements(cluster, every, geometries, 24)
+    assert all((a.positions_angstrom == b.positions_angstrom).all() for a, b in zip(found, again, strict=True))
+    to_oxygen = np.array([s.positions_angstrom[1] - s.positions_angstrom[0] for s in found])
+    sides = to_oxygen / np.linalg.norm(to_oxygen, axis=1, keepdims=True)
+    assert np.linalg.norm(sides.mean(axis=0)) < 0.5
+
+
+def test_gfn2_alone_agrees_on_the_water_dimer(dimer):
+    """Its own minima; experiment and theory agree on about -5 kcal/mol = -0.22 eV."""
+    wanted, parts = dimer
+    assert gfn2_binding_ev(cluster_of(wanted, parts.every), parts, DIMER) == pytest.approx(-0.22, abs=0.05)

@@ -1,0 +1,163 @@
+"""Stage binding: how the parts of a complex lie together, and how strongly they hold each other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from electroscreen.complexes import Cluster, Complex, cluster_of
+from electroscreen.inputs import InputError
+from electroscreen.quantum.bonds import contacts, loose_part, reaction
+from electroscreen.quantum.energies import Ledger, Method
+from electroscreen.quantum.geometry import choose_start, optimised, xyz_text
+from electroscreen.quantum.interaction import (
+    Parts,
+    binding_energy,
+    binding_in_solvent,
+    gfn2_binding_ev,
+    read_parts,
+)
+from electroscreen.quantum.minimum import Progress, find_minimum
+from electroscreen.quantum.optimise import Surface
+from electroscreen.quantum.placement import lowest_placements
+from electroscreen.quantum.scf import SCFNotConvergedError
+from electroscreen.record import OK, locked, provenance, write_json, write_text
+from electroscreen.settings import Binding, Quantum
+from electroscreen.species import Species
+
+PACKAGES = ("pyscf", "geometric", "tblite", "rdkit", "ase", "numpy", "dftd3")
+
+NOTHING = {
+    "interaction_ev": None,
+    "counterpoise_ev": None,
+    "deformation_ev": None,
+    "binding_ev": None,
+    "binding_kj_per_mol": None,
+    "binding_uncorrected_ev": None,
+    "gfn2_binding_ev": None,
+    "solvents": [],
+    "fragments": [],
+    "contacts": [],
+    "candidates": [],
+}
+
+
+def find_binding(
+    wanted: Complex,
+    every: Mapping[str, Species],
+    method: Method,
+    search: Binding,
+    recipe: dict[str, Any],
+    species_folders: Mapping[str, Path],
+    folder: Path,
+    threads: int,
+) -> None:
+    """Write `geometry.xyz` and `binding.json` of a complex.
+
+    Placements of the parts are relaxed with GFN2-xTB; the lowest few are compared by their DFT energy; the best is
+    optimised. A killed job goes on at its last optimisation step or energy. What does not converge, reacts or falls
+    apart is recorded with a verdict that says so.
+
+    Parameters
+    ----------
+    species_folders
+        Of each part's species: where `geometry.xyz` and `geometry.json` stand.
+
+    Raises
+    ------
+    BlockingIOError
+        If another process works on this complex.
+    """
+    from pyscf import lib
+
+    lib.num_threads(threads)
+    with locked(folder):
+        started = time.time()
+        cluster = cluster_of(wanted, every)
+        record: dict[str, Any] = {
+            "complex": wanted.name,
+            "title": wanted.title,
+            "parts": wanted.parts,
+            "charge_e": cluster.charge,
+            "multiplicity": cluster.multiplicity,
+            "level": method.label,
+            "symbols": cluster.symbols,
+            "warnings": [],
+            **NOTHING,
+        }
+        restart, positions = folder / "binding.restart.json", np.zeros((0, 3))
+        parts = read_parts(every, species_folders)
+        try:
+            positions, found = _bind(wanted, cluster, parts, method, search, recipe, restart)
+            record |= found
+        except InputError:
+            raise
+        except (SCFNotConvergedError, ValueError) as failure:
+            record |= {"verdict": f"not converged: {failure}"}
+        record["provenance"] = provenance(recipe, PACKAGES, started, threads)
+        write_text(folder / "geometry.xyz", xyz_text(cluster, positions, record["verdict"]))
+        write_json(folder / "binding.json", record)
+        restart.unlink(missing_ok=True)
+
+
+def _bind(
+    wanted: Complex,
+    cluster: Cluster,
+    parts: Parts,
+    method: Method,
+    search: Binding,
+    recipe: dict[str, Any],
+    restart: Path,
+) -> tuple[np.ndarray, dict[str, Any]]:
+    if not all(len(x) for x in parts.positions.values()):
+        raise ValueError("; ".join(parts.faults))
+    progress = Progress(restart, {"recipe": recipe, "parts": {name: x.tolist() for name, x in parts.positions.items()}})
+    if "ending" not in progress.state:
+        _optimise(wanted, cluster, parts, method.quantum, search, progress)
+    state = progress.state
+    positions = np.array(state["positions_angstrom"])
+    ledger = Ledger(state.get("energies", {}), lambda energies: progress.save(energies=energies))
+    found = binding_energy(cluster, parts, positions, method, ledger)
+    if wanted.solvent:
+        found["solvents"] = [
+            binding_in_solvent(wanted.solvent, cluster, parts, positions, method, ledger, found["counterpoise_ev"])
+        ]
+    ligands = [count for count in wanted.parts.values() if count > 1]
+    if len(ligands) == 1:
+        found["binding_per_ligand_ev"] = found["binding_ev"] / ligands[0]
+    return positions, found | {
+        "verdict": _verdict(cluster, parts, positions, state["ending"]["verdict"]),
+        "optimisation_steps": state["ending"]["optimisation_steps"],
+        "gfn2_binding_ev": gfn2_binding_ev(cluster, parts, positions),
+        "contacts": contacts(cluster, positions),
+        "candidates": state["candidates"],
+    }
+
+
+def _optimise(
+    wanted: Complex, cluster: Cluster, parts: Parts, quantum: Quantum, search: Binding, progress: Progress
+) -> None:
+    """Find the lowest placement and optimise it, keeping every step in `progress`."""
+    surface = Surface(cluster, quantum, quantum.grid_while_moving)
+    if "positions_angstrom" not in progress.state:
+        # Among contenders the energies of plain SCFs decide.
+        surface.stability_due = False
+        structures = lowest_placements(wanted, cluster, parts.every, parts.positions, parts.bonds, search.placements)
+        candidates, start = choose_start(structures, search.candidates, surface)
+        progress.save(candidates=candidates, positions_angstrom=start)
+    surface.stability_due = quantum.stability != "none"
+    found = find_minimum(surface, progress).optimised
+    progress.save(positions_angstrom=found.positions_angstrom, ending=optimised(found))
+
+
+def _verdict(cluster: Cluster, parts: Parts, positions: np.ndarray, ending: str) -> str:
+    changed, loose = reaction(cluster, parts.bonds, positions), loose_part(cluster, positions)
+    if changed:
+        return f"reacted: {changed}"
+    if loose:
+        return f"fell apart: {loose} touches the rest no more"
+    return ending if ending != OK else "; ".join(parts.faults) or OK

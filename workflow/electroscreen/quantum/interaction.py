@@ -1,0 +1,153 @@
+"""The terms of a binding energy at one geometry, and what of it the basis set pretends.
+
+For parts p in a cluster C, with E(p) the energy of the relaxed part, E(p in C) that of the part as it is bent in the
+cluster, and a star for the basis functions of the whole cluster (Boys and Bernardi, Mol. Phys. 1970, 19, 553):
+
+    interaction  = E(C) - sum E(p in C)
+    counterpoise = sum [E(p in C) - E*(p in C)]          the basis set superposition error, never negative
+    deformation  = sum [E(p in C) - E(p)]
+    binding      = interaction + counterpoise + deformation
+
+A negative binding energy binds. Electronic energies: no zero-point energy, no temperature.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from electroscreen.complexes import EV_KJ_PER_MOL, Cluster
+from electroscreen.quantum.bonds import Bonds, bonds_of
+from electroscreen.quantum.energies import Ledger, Method, single_point
+from electroscreen.quantum.geometry import read_xyz
+from electroscreen.quantum.scf import HARTREE_EV
+from electroscreen.quantum.structures import Structure, relax
+from electroscreen.record import OK, read_json
+from electroscreen.species import Species, solvent_label
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of a complex as their own stage left them: what they are, where their atoms are, their bonds."""
+
+    every: Mapping[str, Species]
+    positions: dict[str, np.ndarray]
+    bonds: dict[str, Bonds]
+    faults: list[str]
+
+
+def read_parts(every: Mapping[str, Species], folders: Mapping[str, Path]) -> Parts:
+    """Return the parts at their optimised geometries; one without geometry has no positions, and a fault says why."""
+    positions, faults = {}, []
+    for name in every:
+        positions[name] = read_xyz(folders[name] / "geometry.xyz")
+        verdict = read_json(folders[name] / "geometry.json")["verdict"]
+        if verdict != OK:
+            faults.append(f"the geometry of {name}: {verdict}")
+    bonds = {name: bonds_of(every[name], x) if len(x) else frozenset() for name, x in positions.items()}
+    return Parts(every, positions, bonds, faults)
+
+
+def binding_energy(
+    cluster: Cluster, parts: Parts, positions_angstrom: np.ndarray, method: Method, ledger: Ledger
+) -> dict[str, Any]:
+    """Return the terms of the binding energy of a cluster at a geometry, eV; formulas at the head of this module.
+
+    Raises
+    ------
+    SCFNotConvergedError
+        Saying of which piece.
+    """
+    symbols, everywhere = np.array(cluster.symbols), np.arange(len(cluster.symbols))
+    whole = ledger.energy("the complex", lambda: single_point(cluster, positions_angstrom, method))
+    fragments = []
+    for number, (name, atoms) in enumerate(cluster.copies, start=1):
+        part, own = parts.every[name], positions_angstrom[atoms]
+        rest = np.setdiff1d(everywhere, atoms)
+        basis = list(symbols[rest]), positions_angstrom[rest]
+        relaxed = ledger.energy(f"{name} alone", lambda p=part: single_point(p, parts.positions[p.name], method))
+        # An atom has no shape to lose.
+        bent = relaxed
+        if len(atoms) > 1:
+            bent = ledger.energy(f"part {number} ({name})", lambda p=part, x=own: single_point(p, x, method))
+        in_basis = ledger.energy(
+            f"part {number} ({name}) in the basis of all",
+            lambda p=part, x=own, b=basis: single_point(p, x, method, basis_of=b),
+        )
+        fragments.append(
+            {
+                "species": name,
+                "atoms": list(atoms),
+                "bent_hartree": bent,
+                "relaxed_hartree": relaxed,
+                "deformation_ev": (bent - relaxed) * HARTREE_EV,
+                "counterpoise_ev": (bent - in_basis) * HARTREE_EV,
+            }
+        )
+    interaction_ev = (whole - sum(f["bent_hartree"] for f in fragments)) * HARTREE_EV
+    counterpoise_ev = sum(f["counterpoise_ev"] for f in fragments)
+    deformation_ev = sum(f["deformation_ev"] for f in fragments)
+    binding_ev = interaction_ev + counterpoise_ev + deformation_ev
+    return {
+        "energy_hartree": whole,
+        "interaction_ev": interaction_ev,
+        "counterpoise_ev": counterpoise_ev,
+        "deformation_ev": deformation_ev,
+        "binding_ev": binding_ev,
+        "binding_kj_per_mol": binding_ev * EV_KJ_PER_MOL,
+        "binding_uncorrected_ev": binding_ev - counterpoise_ev,
+        "fragments": fragments,
+    }
+
+
+def binding_in_solvent(
+    solvent: float | str,
+    cluster: Cluster,
+    parts: Parts,
+    positions: np.ndarray,
+    method: Method,
+    ledger: Ledger,
+    counterpoise_ev: float,
+) -> dict[str, Any]:
+    """Return the binding energy in a continuum, with the geometries and the counterpoise correction of the vacuum.
+
+    Raises
+    ------
+    SCFNotConvergedError
+    """
+    label = solvent_label(solvent)
+    whole = ledger.energy(f"the complex in {label}", lambda: single_point(cluster, positions, method, solvent))
+    alone = {
+        name: ledger.energy(
+            f"{name} alone in {label}",
+            lambda p=part: single_point(p, parts.positions[p.name], method, solvent),
+        )
+        for name, part in parts.every.items()
+    }
+    uncorrected_ev = (whole - sum(alone[name] for name, _ in cluster.copies)) * HARTREE_EV
+    binding_ev = uncorrected_ev + counterpoise_ev
+    return {
+        "solvent": label,
+        "binding_ev": binding_ev,
+        "binding_kj_per_mol": binding_ev * EV_KJ_PER_MOL,
+        "binding_uncorrected_ev": uncorrected_ev,
+        "counterpoise_ev": counterpoise_ev,
+    }
+
+
+def gfn2_binding_ev(cluster: Cluster, parts: Parts, positions: np.ndarray) -> float | None:
+    """Return GFN2-xTB's own binding energy, between its own minima: a second opinion that costs little.
+
+    None where one of them is not found.
+    """
+    whole = relax(cluster, Structure("complex", positions)).energy_gfn2_ev
+    alone = {
+        name: relax(part, Structure(name, parts.positions[name])).energy_gfn2_ev for name, part in parts.every.items()
+    }
+    if whole is None or None in alone.values():
+        return None
+    return whole - sum(alone[name] for name, _ in cluster.copies)

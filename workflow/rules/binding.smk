@@ -1,0 +1,41 @@
+# Complexes: how strongly species hold each other. Their parts' geometries come from rule geometry.
+
+
+localrules:
+    binding_energies,
+
+
+def of_parts(file):
+    """Return an input function: a file of every part of the complex."""
+    return lambda wildcards: expand(f"{RESULTS}/species/{{part}}/{file}", part=PROJECT.complex(wildcards.complex).parts)
+
+
+rule binding_energies:
+    """Binding energies of the complexes that the settings ask for."""
+    input:
+        expand(f"{RESULTS}/complexes/{{complex}}/binding.json", complex=COMPLEXES),
+
+
+rule binding:
+    """Lowest placement of the parts by GFN2-xTB and DFT, then its binding energy with counterpoise correction."""
+    input:
+        wanted=ancient("molecules/complexes/{complex}.yaml"),
+        records=of_parts("geometry.json"),
+        geometries=of_parts("geometry.xyz"),
+    output:
+        record=ensure(f"{RESULTS}/complexes/{{complex}}/binding.json", non_empty=True),
+        xyz=ensure(f"{RESULTS}/complexes/{{complex}}/geometry.xyz", non_empty=True),
+    log:
+        f"{RESULTS}/complexes/{{complex}}/logs/binding.log",
+    retries: 1
+    conda:
+        "../../envs/quantum.yaml"
+    threads: QUANTUM_THREADS
+    resources:
+        mem_mb=memory(4000),
+        runtime=minutes(480),
+    params:
+        settings=SETTINGS,
+        recipe=recipe("binding"),
+    shell:
+        "electroscreen binding {wildcards.complex} --settings {params.settings} --threads {threads} &> {log}"

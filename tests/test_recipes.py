@@ -180,7 +180,7 @@ EDITS = {
     "temperature": (BOX_FILE, "temperature_k", 313.0, {"composition", "analysis"}),
     "pressure": (BOX_FILE, "pressure_bar", 313.0, {"composition"}),
     "sites": (BOX_FILE, "analysis/diffusion", ["Na"], {"analysis"}),
-    "basis": (SETTINGS_FILE, "quantum/level/basis", "6-31g", {"geometry", "orbitals", "redox", "esp"}),
+    "basis": (SETTINGS_FILE, "quantum/level/basis", "6-31g", {"geometry", "orbitals", "redox", "esp", "cubes"}),
     "coarse grid": (SETTINGS_FILE, "quantum/grid_while_moving", 0, {"geometry"}),
     "fine grid": (SETTINGS_FILE, "quantum/grid_final", 9, {"orbitals", "levels", "redox", "esp"}),
     "memory": (SETTINGS_FILE, "quantum/memory_mb", 777, set()),

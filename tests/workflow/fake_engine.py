@@ -57,11 +57,15 @@ def fake_species(project: Project, stage: str, name: str, record: dict) -> None:
     if stage == "orbitals":
         record |= {"title": name, "formula": "X", "homo_ev": -8.0, "lumo_ev": -1.0, "gap_ev": 7.0, "dipole_debye": 1.0}
         np.save(folder / "density_final.npy", np.zeros((0, 0)))
+        np.savez(folder / "frontier.npz", homo=np.zeros(0), lumo=np.zeros(0))
     if stage == "esp":
         record |= {"v_max_ev": 1.0, "v_min_ev": -1.0, "isodensity_e_per_bohr3": 0.001}
         np.savez(folder / "esp.npz", **dict.fromkeys(SURFACE, np.zeros((0, 3))))
         for suffix in ("png", "ply"):
             write_text(folder / f"esp.{suffix}", "fake\n")
+    if stage == "cubes":
+        for file in ("homo.cube", "lumo.cube", "orbitals.png"):
+            write_text(folder / file, "fake\n")
     if stage == "forcefield":
         write_text(folder / "forcefield.xml", "<ForceField/>")
     write_json(folder / f"{stage}.json", record)

@@ -16,7 +16,7 @@ smiles: C1COC(=O)O1
 density_g_per_ml: 1.32
 """
 
-EC_STAGES = [f"{stage} EC" for stage in ("geometry", "orbitals", "esp", "charges")]
+EC_STAGES = [f"{stage} EC" for stage in ("geometry", "orbitals", "esp", "cubes", "charges")]
 REPORTING = ["figures", "report", "tables"]
 
 
@@ -61,7 +61,7 @@ def test_comment_notes_and_touch_rerun_nothing(workflow):
 def test_changed_structure_reruns_that_species_and_what_depends_on_it(workflow):
     edit(workflow.folder / "molecules/species/FEC.yaml", "O=C1OCC(F)O1", "O=C1OC[C@H](F)O1")
     calls = set(workflow.run() and workflow.calls())
-    stages = ("geometry", "orbitals", "esp", "charges", "forcefield")
+    stages = ("geometry", "orbitals", "esp", "cubes", "charges", "forcefield")
     assert {f"{stage} FEC" for stage in stages} <= calls
     assert {f"{stage} natfsi_dol_fec" for stage in ("composition", "packing", "dynamics", "analysis")} <= calls
     others = {call for call in calls if call.split()[0] in stages and not call.endswith(" FEC")}
@@ -118,7 +118,7 @@ def test_wanted_pair_reruns_the_analysis_and_no_dynamics(workflow):
 def test_changed_grid_reruns_orbitals_and_potential_and_no_geometry(workflow):
     edit(workflow.folder / "config/quick.yaml", "grid_final: 3", "grid_final: 4")
     workflow.run()
-    assert {call.split()[0] for call in workflow.calls()} == {"orbitals", "esp", *REPORTING, "summary"}
+    assert {call.split()[0] for call in workflow.calls()} == {"orbitals", "esp", "cubes", *REPORTING, "summary"}
 
 
 def test_redox_asked_for_later_runs_redox_and_nothing_before_it(workflow):

@@ -131,6 +131,19 @@ def esp(project: Project, options: argparse.Namespace) -> None:
     map_potential(species, project.settings.quantum, recipe, folder, options.threads)
 
 
+def cubes(project: Project, options: argparse.Namespace) -> None:
+    """HOMO and LUMO as cube files and as a picture."""
+    species = project.species(options.species)
+    if project.settings.quantum.cubes is None:
+        raise InputError(f"config/{project.settings_name}.yaml: quantum.cubes is missing, so there is nothing to draw")
+    recipe = project.recipe("cubes", species.name)
+    set_up_numerics(options.threads)
+    from electroscreen.quantum.cubes import draw_frontier
+
+    folder = project.species_folder(species.name)
+    draw_frontier(species, project.settings.quantum, recipe, folder, options.threads)
+
+
 def binding(project: Project, options: argparse.Namespace) -> None:
     """Binding energy of a complex: placements by GFN2-xTB, the best by DFT, counterpoise and deformation."""
     wanted = project.complex(options.complex)
@@ -286,6 +299,7 @@ STAGES = {
     "levels": (levels, "species", "HOMO and LUMO at further levels of theory"),
     "redox": (redox, "species", "ionisation energy, electron affinity, potentials"),
     "esp": (esp, "species", "electrostatic potential on the molecular surface"),
+    "cubes": (cubes, "species", "HOMO and LUMO as cube files and as a picture"),
     "binding": (binding, "complex", "binding energy of a complex"),
     "charges": (charges, "species", "RESP charges"),
     "forcefield": (forcefield, "species", "force field as OpenMM XML"),

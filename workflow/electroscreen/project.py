@@ -14,7 +14,7 @@ from electroscreen.recipes import BoxRecipe, check_box, molecules_of, read_box
 from electroscreen.settings import Settings, read_settings
 from electroscreen.species import Species, check_all_species, read_species, species_names
 
-SPECIES_STAGES = ("geometry", "orbitals", "levels", "redox", "esp", "charges", "forcefield")
+SPECIES_STAGES = ("geometry", "orbitals", "levels", "redox", "esp", "cubes", "charges", "forcefield")
 BOX_STAGES = ("composition", "packing", "dynamics", "analysis")
 
 

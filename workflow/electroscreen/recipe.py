@@ -15,10 +15,11 @@ from typing import Any
 
 PROTOCOL = {
     "geometry": 3,
-    "orbitals": 3,
+    "orbitals": 4,
     "levels": 1,
     "redox": 1,
     "esp": 1,
+    "cubes": 1,
     "binding": 1,
     "charges": 1,
     "forcefield": 1,
@@ -29,7 +30,7 @@ PROTOCOL = {
 }
 
 # Settings of the stages after the geometry.
-LATER_QUANTUM = {"second_level", "scan_levels", "scan_species", "redox"}
+LATER_QUANTUM = {"second_level", "scan_levels", "scan_species", "redox", "esp", "cubes"}
 
 LIBRARY = Path(__file__).parent / "forcefield" / "library"
 
@@ -49,7 +50,7 @@ def species_recipe(stage: str, species, settings) -> dict[str, Any]:
     identity = _identity(species)
     quantum = settings.quantum
     if stage == "geometry":
-        used = quantum.model_dump(exclude={"grid_final", "memory_mb", "esp", *LATER_QUANTUM})
+        used = quantum.model_dump(exclude={"grid_final", "memory_mb", *LATER_QUANTUM})
         return _recipe(stage, species=identity, quantum=used)
     if stage == "orbitals":
         used = quantum.model_dump(include={"level", "grid_final", "scf_limit", "stability"})
@@ -67,6 +68,8 @@ def species_recipe(stage: str, species, settings) -> dict[str, Any]:
     if stage == "esp":
         used = quantum.model_dump(include={"level", "grid_final", "scf_limit", "esp"})
         return _recipe(stage, species=identity, quantum=used)
+    if stage == "cubes":
+        return _recipe(stage, species=identity, quantum=quantum.model_dump(include={"level", "cubes"}))
     if stage == "charges":
         used = settings.forcefield.model_dump(include={"resp_method", "resp_basis", "resp_conformers"})
         return _recipe(stage, species=identity, **used)
@@ -83,7 +86,7 @@ def complex_recipe(wanted, every: Mapping[str, Any], settings) -> dict[str, Any]
         dispersion=wanted.dispersion or settings.binding.dispersion,
         species={name: _identity(every[name]) for name in wanted.parts},
         quantum=settings.quantum.model_dump(
-            exclude={"conformers", "ion_sites", "candidates", "memory_mb", "esp", *LATER_QUANTUM}
+            exclude={"conformers", "ion_sites", "candidates", "memory_mb", *LATER_QUANTUM}
         ),
         binding=settings.binding.model_dump(include={"placements", "candidates"}),
     )

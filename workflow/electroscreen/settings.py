@@ -48,6 +48,13 @@ class SurfacePotential(Model):
         return self
 
 
+class OrbitalCubes(Model):
+    """HOMO and LUMO in space."""
+
+    spacing_bohr: float = Field(default=0.4, ge=0.1, le=1.0, description="between the points of the cube files")
+    isovalue: float = Field(default=0.03, gt=0, le=0.5, description="of the surfaces in the picture, bohr^-3/2")
+
+
 class Quantum(Model):
     """Geometry optimisation, orbitals, redox."""
 
@@ -81,6 +88,7 @@ class Quantum(Model):
     scf_limit: int = Field(default=100, ge=1, description="SCF cycles of each rung of the convergence ladder")
     memory_mb: int = Field(default=4000, ge=500)
     esp: SurfacePotential | None = Field(default=None, description="without it there is no stage esp")
+    cubes: OrbitalCubes | None = Field(default=None, description="without it there is no stage cubes")
 
     def further_levels(self, species: str) -> list[Level]:
         """Return the levels besides `level` at which orbitals of a species are wanted, each once."""

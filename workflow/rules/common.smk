@@ -31,7 +31,8 @@ try:
     # Jobs parse this file again; what the main process found right is right.
     if workflow.is_main_process:
         PROJECT.check()
-    ESP = PROJECT.settings.quantum.esp is not None
+    # Stages that there are only where the settings ask for them.
+    PICTURED = [stage for stage in ("esp", "cubes") if getattr(PROJECT.settings.quantum, stage)]
     SPECIES, COMPLEXES, BOXES = PROJECT.screened_species, PROJECT.asked_complexes, PROJECT.box_names
     REPLICAS = range(1, PROJECT.settings.dynamics.replicas + 1)
     FIGURES = expand(f"{RESULTS}/figures/{{name}}.{{kind}}", name=figure_names(PROJECT.centers()), kind=["png", "svg"])

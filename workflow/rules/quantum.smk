@@ -34,6 +34,7 @@ rule orbital_energies:
     output:
         record=ensure(f"{RESULTS}/species/{{species}}/orbitals.json", non_empty=True),
         density=ensure(f"{RESULTS}/species/{{species}}/density_final.npy", non_empty=True),
+        frontier=ensure(f"{RESULTS}/species/{{species}}/frontier.npz", non_empty=True),
     log:
         f"{RESULTS}/species/{{species}}/logs/orbitals.log",
     retries: 1
@@ -75,6 +76,32 @@ rule electrostatic_potential:
         recipe=recipe("esp"),
     shell:
         "electroscreen esp {wildcards.species} --settings {params.settings} --threads {threads} &> {log}"
+
+
+rule orbital_cubes:
+    """HOMO and LUMO in space: cube files, and a picture of both."""
+    input:
+        record=rules.orbital_energies.output.record,
+        xyz=rules.geometry.output.xyz,
+        frontier=rules.orbital_energies.output.frontier,
+    output:
+        record=ensure(f"{RESULTS}/species/{{species}}/cubes.json", non_empty=True),
+        cubes=expand(f"{RESULTS}/species/{{{{species}}}}/{{orbital}}.cube", orbital=["homo", "lumo"]),
+        picture=ensure(f"{RESULTS}/species/{{species}}/orbitals.png", non_empty=True),
+    log:
+        f"{RESULTS}/species/{{species}}/logs/cubes.log",
+    retries: 1
+    conda:
+        "../../envs/quantum.yaml"
+    threads: QUANTUM_THREADS
+    resources:
+        mem_mb=memory(2000),
+        runtime=minutes(30),
+    params:
+        settings=SETTINGS,
+        recipe=recipe("cubes"),
+    shell:
+        "electroscreen cubes {wildcards.species} --settings {params.settings} --threads {threads} &> {log}"
 
 
 rule further_levels:

@@ -2,7 +2,7 @@
 
 TABLES = ["frontier_orbitals", "level_scan", "redox", "esp_extrema", "charges", "binding_energies"]
 TABLES += ["coordination", "diffusion", "boxes", "compared_with_papers", "papers"]
-OF_SPECIES = ["geometry", "orbitals", *(["esp"] if ESP else []), "charges"]
+OF_SPECIES = ["geometry", "orbitals", *PICTURED, "charges"]
 RECORDS = [
     *expand(f"{RESULTS}/species/{{species}}/{{stage}}.json", species=SPECIES, stage=OF_SPECIES),
     *map(str, PROJECT.optional_records()),
@@ -63,7 +63,11 @@ rule report:
     input:
         rules.tables.output,
         rules.figures.output,
-        expand(f"{RESULTS}/species/{{species}}/esp.{{kind}}", species=SPECIES if ESP else [], kind=["png", "npz"]),
+        expand(
+            f"{RESULTS}/species/{{species}}/{{file}}",
+            species=SPECIES,
+            file=[*(["esp.png", "esp.npz"] if "esp" in PICTURED else []), *(["orbitals.png"] if "cubes" in PICTURED else [])],
+        ),
     output:
         ensure(f"{RESULTS}/report.html", non_empty=True),
     log:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,27 @@ from electroscreen.record import OK, provenance, read_json, whole, write_json
 from electroscreen.settings import Quantum
 from electroscreen.species import Species
 
+SAME_ENERGY_EV = 0.01
+
 NOTHING = {
     **dict.fromkeys(("homo_ev", "lumo_ev", "gap_ev", "dipole_debye")),
     "mulliken_charges": [],
     "iao_charges": [],
 }
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """What later stages go on from: density matrix, coefficients and degeneracies of HOMO and LUMO."""
+
+    density: np.ndarray
+    frontier: dict[str, np.ndarray]
+
+
+NO_ARRAYS = Arrays(
+    np.zeros((0, 0)),
+    {"homo": np.zeros(0), "lumo": np.zeros(0), "homo_degeneracy": np.array(0), "lumo_degeneracy": np.array(0)},
+)
 
 
 def find_orbitals(
@@ -34,7 +51,8 @@ def find_orbitals(
     output: Path,
     threads: int,
 ) -> None:
-    """Write `orbitals.json` for the geometry beside `geometry_record`, and `density_final.npy` for later stages.
+    """Write `orbitals.json` for the geometry beside `geometry_record`, and `density_final.npy` and
+    `frontier.npz` (coefficients of HOMO and LUMO) for later stages.
 
     Energies are Kohn-Sham eigenvalues. A geometry or an SCF that did not converge ends in a verdict, not in a number.
     """
@@ -52,19 +70,21 @@ def find_orbitals(
         "warnings": [],
         **NOTHING,
     }
-    positions, density = read_xyz(geometry_record.with_name("geometry.xyz")), np.zeros((0, 0))
+    positions, arrays = read_xyz(geometry_record.with_name("geometry.xyz")), NO_ARRAYS
     if geometry["verdict"] != OK and not len(positions):
         record["verdict"] = f"not computed: geometry {geometry['verdict']}"
     else:
         guess = _guess(geometry_record.with_name("density.npy"))
         known = geometry.get("scf_stability", NOT_ASKED_FOR) if guess is not None else NOT_ASKED_FOR
-        found, density = solve_orbitals(species, quantum, positions, guess, known)
+        found, arrays = solve_orbitals(species, quantum, positions, guess, known)
         record |= found
         if geometry["verdict"] != OK:
             record["verdict"] = f"geometry {geometry['verdict']}"
     record["provenance"] = provenance(recipe, ("pyscf", "numpy"), started, threads)
     with whole(output.with_name("density_final.npy")) as partial, partial.open("wb") as stream:
-        np.save(stream, density)
+        np.save(stream, arrays.density)
+    with whole(output.with_name("frontier.npz")) as partial, partial.open("wb") as stream:
+        np.savez(stream, **arrays.frontier)
     write_json(output, record)
 
 
@@ -82,14 +102,29 @@ def frontier_orbitals(energies_hartree: np.ndarray, occupations: np.ndarray) -> 
     return float(energies[occupied].max() * HARTREE_EV), float(energies[~occupied].min() * HARTREE_EV)
 
 
+def frontier_coefficients(mean_field) -> dict[str, np.ndarray]:
+    """Return 'homo' and 'lumo', (nao,) each, and how many orbitals have their energies to within 0.01 eV.
+
+    Of an open shell the orbital of either spin; the degeneracy counts both.
+    """
+    energies, occupied = np.ravel(mean_field.mo_energy), np.ravel(mean_field.mo_occ) > 0
+    orbitals = np.hstack(np.reshape(mean_field.mo_coeff, (-1, *np.shape(mean_field.mo_coeff)[-2:])))
+    found = {}
+    for name, side, best in (("homo", occupied, np.argmax), ("lumo", ~occupied, np.argmin)):
+        chosen = np.flatnonzero(side)[best(energies[side])]
+        near = side & (np.abs(energies - energies[chosen]) * HARTREE_EV < SAME_ENERGY_EV)
+        found |= {name: orbitals[:, chosen], f"{name}_degeneracy": near.sum()}
+    return found
+
+
 def solve_orbitals(
     species: Species,
     quantum: Quantum,
     positions: np.ndarray,
     guess: np.ndarray | None,
     known_stability: str = NOT_ASKED_FOR,
-) -> tuple[dict[str, Any], np.ndarray]:
-    """Return HOMO, LUMO, dipole and charges at a geometry, and the density; of an SCF that fails the verdict alone.
+) -> tuple[dict[str, Any], Arrays]:
+    """Return HOMO, LUMO, dipole and charges at a geometry, with density and orbitals; else a verdict alone.
 
     Where the settings ask for stability at the start only, that of the state which the guess goes on from stands.
     """
@@ -103,7 +138,7 @@ def solve_orbitals(
     except InputError:
         raise
     except (SCFNotConvergedError, ValueError) as failure:
-        return {"verdict": f"not converged: {failure}"}, np.zeros((0, 0))
+        return {"verdict": f"not converged: {failure}"}, NO_ARRAYS
     warnings = stability_warnings(surface.stability)
     if lumo_ev > 0:
         warnings.append("LUMO lies above zero: not bound, and a property of the basis set")
@@ -127,7 +162,7 @@ def solve_orbitals(
         "scf_rung": solved.rung,
         "basis_functions": int(solved.mean_field.mol.nao),
     }
-    return found, solved.density
+    return found, Arrays(solved.density, frontier_coefficients(solved.mean_field))
 
 
 def _by_atom(species: Species, charges: Sequence[float]) -> list[dict[str, Any]]:

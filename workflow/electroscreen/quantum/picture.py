@@ -1,4 +1,4 @@
-"""A mapped surface for people: a picture from both sides, and a file for molecular viewers."""
+"""Surfaces for people: pictures of a potential from both sides and of orbitals, and a file for molecular viewers."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from electroscreen.quantum.mapped import MappedSurface
 from electroscreen.record import OK, whole
 
 COLOURS = "RdBu"  # red where negative, blue where positive, as chemists draw it
+PHASES = np.array([[0.80, 0.32, 0.22], [0.20, 0.45, 0.74]])  # of an orbital: minus, plus
 LIGHT = np.array([-0.35, 0.45, 0.82])
 
 
@@ -37,6 +38,42 @@ def draw_surface(
             _draw_views(figure, mapped, record, colour_range_ev)
         else:
             figure.text(0.5, 0.5, f"{record['species']}: {record['verdict']}", ha="center", color="#666666", wrap=True)
+        with whole(path) as partial:
+            figure.savefig(partial, metadata={"Software": None})
+
+
+def draw_orbitals(lobes: dict[str, MappedSurface], record: dict[str, Any], path: Path) -> None:
+    """Draw HOMO and LUMO side by side, seen from the same direction, as PNG.
+
+    Parameters
+    ----------
+    lobes
+        By 'homo' and 'lumo': surfaces with the sign of the orbital in place of a potential.
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    corners = np.concatenate([surface.vertices_angstrom for surface in lobes.values()])
+    with mpl.rc_context({"font.size": 8, "text.parse_math": False}):
+        figure = Figure(figsize=(7.0, 3.7), dpi=150)
+        figure.text(0.01, 0.96, record["title"], va="top", fontsize=9)
+        if not len(corners):
+            figure.text(0.5, 0.5, f"{record['species']}: {record['verdict']}", ha="center", color="#666666", wrap=True)
+        else:
+            atoms = next(iter(lobes.values())).positions_angstrom
+            turned, centre = _broad_side(np.concatenate([corners, atoms])), corners.mean(axis=0)
+            reach = np.abs((corners - centre) @ turned.T).max(axis=0) * 1.04
+            for column, (name, surface) in enumerate(lobes.items()):
+                axes = figure.add_axes((0.01 + 0.5 * column, 0.1, 0.48, 0.78))
+                axes.set(xlim=(-reach[0], reach[0]), ylim=(-reach[1], reach[1]), aspect="equal")
+                axes.set_axis_off()
+                _draw_side(axes, surface, turned, centre, PHASES[(surface.potential_ev > 0).astype(int)])
+                count = record[f"{name}_degeneracy"]
+                energy = f"{name.upper()} {record[f'{name}_ev']:.3f} eV".replace("-", "−")
+                more = f", one of {count} of this energy" if count > 1 else ""
+                figure.text(0.25 + 0.5 * column, 0.09, energy + more, ha="center")
+            note = f"±{record['isovalue']:g} bohr^(−3/2), {record['level']}"
+            figure.text(0.01, 0.02, note, fontsize=7, color="#444444")
         with whole(path) as partial:
             figure.savefig(partial, metadata={"Software": None})
 

@@ -21,14 +21,14 @@ class Density:
     def at(self, points_bohr: np.ndarray) -> np.ndarray:
         """Return the density at points (m, 3), in e/bohr^3."""
         found = np.empty(len(points_bohr))
-        for block in _blocks(len(points_bohr), self.molecule.nao):
+        for block in blocks(len(points_bohr), self.molecule.nao):
             found[block] = self._values(points_bohr[block]) ** 2 @ self.occupations
         return found
 
     def with_gradient(self, points_bohr: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return density (m,) and gradient (m, 3) at points (m, 3), in e/bohr^3 and e/bohr^4."""
         found, gradient = np.empty(len(points_bohr)), np.empty((len(points_bohr), 3))
-        for block in _blocks(len(points_bohr), 4 * self.molecule.nao):
+        for block in blocks(len(points_bohr), 4 * self.molecule.nao):
             value, *slopes = self._values(points_bohr[block], "_deriv1")
             found[block] = value**2 @ self.occupations
             gradient[block] = np.transpose([2 * (value * slope) @ self.occupations for slope in slopes])
@@ -77,7 +77,7 @@ def electrostatic_potential(molecule, density: np.ndarray, points_bohr: np.ndarr
     points = np.asarray(points_bohr, dtype=float)
     apart = np.linalg.norm(points[:, None] - molecule.atom_coords()[None], axis=2)
     potential = (molecule.atom_charges() / apart).sum(axis=1)
-    for block in _blocks(len(points), molecule.nao**2):
+    for block in blocks(len(points), molecule.nao**2):
         integrals = molecule.intor("int1e_grids", hermi=1, grids=points[block])
         potential[block] -= integrals.reshape(len(integrals), -1) @ density.ravel()
     return potential
@@ -88,6 +88,7 @@ def total_density(density: np.ndarray) -> np.ndarray:
     return density if density.ndim == 2 else density.sum(axis=0)
 
 
-def _blocks(count: int, numbers_per_point: int) -> Iterator[slice]:
+def blocks(count: int, numbers_per_point: int) -> Iterator[slice]:
+    """Slices of `count` points, few enough for `numbers_per_point` numbers of each to stay in the cache."""
     size = max(1, int(_BLOCK_BYTES / (8 * numbers_per_point)))
     return (slice(start, start + size) for start in range(0, count, size))

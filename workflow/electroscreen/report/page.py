@@ -79,6 +79,7 @@ def build_report(results_dir: Path, settings_name: str, output_html: Path) -> No
         scan_headings=HEADINGS["level_scan"],
         redox=tables["redox"],
         redox_headings=HEADINGS["redox"],
+        orbital_pictures=_orbital_pictures(results_dir, tables["frontier_orbitals"]),
         potentials=[_with_picture(results_dir, row) for row in tables["esp_extrema"]],
         potential_headings=_without(HEADINGS["esp_extrema"], *(["level"] if len(levels) == 1 else [])),
         charges={name: list(rows) for name, rows in groupby(tables["charges"], key=lambda row: row["species"])},
@@ -172,6 +173,13 @@ def _with_picture(results_dir: Path, row: dict[str, Any]) -> dict[str, Any]:
     return row | {"picture": _embedded(picture) if usable(row["verdict"]) or readable(row["v_max_ev"]) else None}
 
 
+def _orbital_pictures(results_dir: Path, rows: list[dict[str, Any]]) -> dict[str, str]:
+    """Return the pictures of HOMO and LUMO by species, of those that have some."""
+    folders = {row["species"]: results_dir / "species" / row["species"] for row in rows if readable(row["lumo_ev"])}
+    pictures = {name: _embedded(folder / "orbitals.png") for name, folder in folders.items()}
+    return {name: picture for name, picture in pictures.items() if picture}
+
+
 def _embedded(path: Path) -> str | None:
     """Return a figure as a data URI; in an <img> not even a script inside an SVG would run."""
     if not path.exists():
@@ -193,6 +201,9 @@ def _files(results_dir: Path, output_html: Path) -> list[dict[str, Any]]:
     drawn = sorted((results_dir / "figures").glob("*.svg"))
     mapped = sorted(path.parent for path in (results_dir / "species").glob("*/esp.ply"))
     files += [(f"Potential of {folder.name}", folder / "esp", (".png", ".ply", ".npz")) for folder in mapped]
+    drawn_orbitals = sorted(path.parent for path in (results_dir / "species").glob("*/orbitals.png"))
+    for folder in drawn_orbitals:
+        files += [(f"{name.upper()} of {folder.name}", folder / name, (".cube",)) for name in ("homo", "lumo")]
     files += [(f"Figure {path.stem}", path.with_suffix(""), (".png", ".svg")) for path in drawn]
     return [
         {"caption": caption, "links": [_link(stem, suffix, output_html) for suffix in suffixes]}

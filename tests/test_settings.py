@@ -7,6 +7,7 @@ import re
 import pytest
 import yaml
 
+from electroscreen.inputs import InputError
 from electroscreen.settings import Level, Settings, read_settings
 
 
@@ -130,3 +131,30 @@ def test_intervals_that_steps_cannot_hit_are_refused(change, refused):
 def test_settings_are_a_name_and_not_a_path(project, refused):
     (project / "other.yaml").write_text((project / "config" / "quick.yaml").read_text(), encoding="utf-8")
     assert "../other" in refused("--settings", "../other")
+
+
+def test_settings_based_on_others_say_only_what_differs(project):
+    folder = project / "config"
+    quick = read_settings(folder / "quick.yaml")
+    (folder / "mine.yaml").write_text("based_on: quick\nquantum:\n  grid_final: 4\n  esp: null\n", encoding="utf-8")
+    mine = read_settings(folder / "mine.yaml")
+    assert mine.quantum == quick.quantum.model_copy(update={"grid_final": 4, "esp": None})
+    assert mine.dynamics == quick.dynamics
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("based_on: quik", r"quik\.yaml: no such file"),
+        ("based_on: ../quick", r"mine\.yaml: file name: '\.\./quick' must start with a letter"),
+        ("based_on: 3", r"mine\.yaml: .*"),
+        ("based_on: quick\nquantum:\n  grid: 4", r"mine\.yaml: quantum\.grid: unknown key"),
+        ("based_on: other", r"mine\.yaml: based_on: 'other' is itself based on 'quick': name that one"),
+    ],
+)
+def test_a_wrong_base_is_one_line(project, text, fault):
+    folder = project / "config"
+    (folder / "other.yaml").write_text("based_on: quick\n", encoding="utf-8")
+    (folder / "mine.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=fault):
+        read_settings(folder / "mine.yaml")

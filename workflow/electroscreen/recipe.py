@@ -80,15 +80,19 @@ def species_recipe(stage: str, species, settings) -> dict[str, Any]:
 
 def complex_recipe(wanted, every: Mapping[str, Any], settings) -> dict[str, Any]:
     """Return what decides a binding energy; `every` maps the names of its parts to species."""
+    if settings.binding.geometry == "gfn2":
+        include = {"level", "grid_while_moving", "grid_final", "scf_limit", "stability", "conformers", "ion_sites"}
+        quantum = settings.quantum.model_dump(include=include)
+    else:
+        exclude = {"conformers", "ion_sites", "candidates", "memory_mb", *LATER_QUANTUM}
+        quantum = settings.quantum.model_dump(exclude=exclude)
     return _recipe(
         "binding",
         complex=wanted.model_dump(include={"parts", "multiplicity", "start", "solvent"}),
         dispersion=wanted.dispersion or settings.binding.dispersion,
         species={name: _identity(every[name]) for name in wanted.parts},
-        quantum=settings.quantum.model_dump(
-            exclude={"conformers", "ion_sites", "candidates", "memory_mb", *LATER_QUANTUM}
-        ),
-        binding=settings.binding.model_dump(include={"placements", "candidates"}),
+        quantum=quantum,
+        binding=settings.binding.model_dump(include={"geometry", "placements", "candidates"}),
     )
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from electroscreen.inputs import Model, check_name, read_model
+from electroscreen.inputs import InputError, Model, check_name, parse_model, read_yaml
 
 
 class Level(Model):
@@ -103,6 +103,10 @@ class Binding(Model):
     complexes: Literal["all"] | list[str] = Field(
         default="all", description="which of molecules/complexes/ to compute; what these are compared with is added"
     )
+    geometry: Literal["dft", "gfn2"] = Field(
+        default="dft",
+        description="gfn2: DFT energies at GFN2-xTB geometries of complex and parts alike, a tenth of the time",
+    )
     placements: int = Field(default=20, ge=1, description="random placements of the parts tried with GFN2-xTB")
     candidates: int = Field(default=2, ge=1, description="lowest GFN2-xTB placements whose DFT energies are compared")
     dispersion: Literal["none", "d3bj"] = Field(default="none", description="D3(BJ), where a complex does not say")
@@ -169,6 +173,9 @@ class Dynamics(Model):
 class Settings(Model):
     """All of it."""
 
+    based_on: str | None = Field(
+        default=None, description="settings of which only what is written here differs; must not be based on others"
+    )
     quantum: Quantum
     binding: Binding = Field(default_factory=Binding)
     forcefield: ForceField
@@ -178,12 +185,29 @@ class Settings(Model):
 
 @lru_cache(maxsize=8)
 def read_settings(path: Path) -> Settings:
-    """Return the settings in a YAML file.
+    """Return the settings in a YAML file, laid over those that it is based on.
 
     Raises
     ------
     InputError
         One line: which file, which field, what is wrong.
     """
-    check_name(Path(path).stem, Path(path))
-    return read_model(Path(path), Settings)
+    path = Path(path)
+    check_name(path.stem, path)
+    written = read_yaml(path)
+    if isinstance(base := written.get("based_on"), str):
+        check_name(base, path)
+        below = read_yaml(path.with_name(f"{base}.yaml"))
+        if "based_on" in below:
+            raise InputError(f"{path}: based_on: '{base}' is itself based on '{below['based_on']}': name that one")
+        written = _laid_over(below, written)
+    return parse_model(written, Settings, path)
+
+
+def _laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Mappings are merged key by key, anything else is replaced."""
+    merged = dict(below)
+    for key, value in above.items():
+        both = isinstance(value, dict) and isinstance(below.get(key), dict)
+        merged[key] = _laid_over(below[key], value) if both else value
+    return merged

@@ -6,7 +6,9 @@ localrules:
 
 
 def of_parts(file):
-    """Return an input function: a file of every part of the complex."""
+    """Return an input function: a file of every part of the complex, where its DFT geometry is asked for."""
+    if PROJECT.settings.binding.geometry == "gfn2":
+        return []
     return lambda wildcards: expand(f"{RESULTS}/species/{{part}}/{file}", part=PROJECT.complex(wildcards.complex).parts)
 
 

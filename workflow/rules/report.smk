@@ -66,7 +66,10 @@ rule report:
         expand(
             f"{RESULTS}/species/{{species}}/{{file}}",
             species=SPECIES,
-            file=[*(["esp.png", "esp.npz"] if "esp" in PICTURED else []), *(["orbitals.png"] if "cubes" in PICTURED else [])],
+            file=[
+                *(["esp.png", "esp.npz"] if "esp" in PICTURED else []),
+                *(["orbitals.png"] if "cubes" in PICTURED else []),
+            ],
         ),
     output:
         ensure(f"{RESULTS}/report.html", non_empty=True),

@@ -19,12 +19,14 @@ from electroscreen.quantum.interaction import (
     binding_energy,
     binding_in_solvent,
     gfn2_binding_ev,
+    gfn2_parts,
     read_parts,
 )
 from electroscreen.quantum.minimum import Progress, find_minimum
 from electroscreen.quantum.optimise import Surface
 from electroscreen.quantum.placement import lowest_placements
 from electroscreen.quantum.scf import SCFNotConvergedError
+from electroscreen.quantum.structures import Structure, relax
 from electroscreen.record import OK, locked, provenance, write_json, write_text
 from electroscreen.settings import Binding, Quantum
 from electroscreen.species import Species
@@ -59,13 +61,13 @@ def find_binding(
     """Write `geometry.xyz` and `binding.json` of a complex.
 
     Placements of the parts are relaxed with GFN2-xTB; the lowest few are compared by their DFT energy; the best is
-    optimised. A killed job goes on at its last optimisation step or energy. What does not converge, reacts or falls
-    apart is recorded with a verdict that says so.
+    optimised, or kept where the settings ask for geometries of GFN2-xTB. A killed job goes on at its last optimisation
+    step or energy. What does not converge, reacts or falls apart is recorded with a verdict that says so.
 
     Parameters
     ----------
     species_folders
-        Of each part's species: where `geometry.xyz` and `geometry.json` stand.
+        Of each part's species: where `geometry.xyz` and `geometry.json` stand; not read for geometries of GFN2-xTB.
 
     Raises
     ------
@@ -84,13 +86,14 @@ def find_binding(
             "parts": wanted.parts,
             "charge_e": cluster.charge,
             "multiplicity": cluster.multiplicity,
-            "level": method.label,
+            "level": method.label + (" // GFN2-xTB" if search.geometry == "gfn2" else ""),
             "symbols": cluster.symbols,
             "warnings": [],
             **NOTHING,
         }
         restart, positions = folder / "binding.restart.json", np.zeros((0, 3))
-        parts = read_parts(every, species_folders)
+        by_gfn2 = search.geometry == "gfn2"
+        parts = gfn2_parts(every, method.quantum) if by_gfn2 else read_parts(every, species_folders)
         try:
             positions, found = _bind(wanted, cluster, parts, method, search, recipe, restart)
             record |= found
@@ -149,6 +152,13 @@ def _optimise(
         structures = lowest_placements(wanted, cluster, parts.every, parts.positions, parts.bonds, search.placements)
         candidates, start = choose_start(structures, search.candidates, surface)
         progress.save(candidates=candidates, positions_angstrom=start)
+    if search.geometry == "gfn2":
+        # A start in the complex's file is no minimum of GFN2-xTB yet.
+        relaxed = relax(cluster, Structure("chosen", np.array(progress.state["positions_angstrom"])))
+        verdict = OK if relaxed.energy_gfn2_ev is not None else "not converged: GFN2-xTB finds no minimum"
+        ending = {"verdict": verdict, "optimisation_steps": 0}
+        progress.save(positions_angstrom=relaxed.positions_angstrom, ending=ending)
+        return
     surface.stability_due = quantum.stability != "none"
     found = find_minimum(surface, progress).optimised
     progress.save(positions_angstrom=found.positions_angstrom, ending=optimised(found))

@@ -101,7 +101,7 @@ def test_species_that_are_only_parts_run_with_the_complex_that_holds_them(workfl
 
 
 def test_changed_solvent_reruns_the_complex_and_a_changed_part_reruns_it_too(workflow):
-    edit(workflow.folder / "molecules/complexes/Na_DOL.yaml", "dielectric: 7.1", "dielectric: 7.2")
+    edit(workflow.folder / "molecules/complexes/Na_DOL.yaml", "solvent: 7.1", "solvent: 7.2")
     workflow.run()
     assert workflow.calls() == sorted(["binding Na_DOL", *REPORTING, "summary"])
     edit(workflow.folder / "molecules/species/DOL.yaml", "C1COCO1", "C1OCOC1")
@@ -118,7 +118,7 @@ def test_wanted_pair_reruns_the_analysis_and_no_dynamics(workflow):
 def test_changed_grid_reruns_orbitals_and_potential_and_no_geometry(workflow):
     edit(workflow.folder / "config/quick.yaml", "grid_final: 3", "grid_final: 4")
     workflow.run()
-    assert {call.split()[0] for call in workflow.calls()} == {"orbitals", "esp", "cubes", *REPORTING, "summary"}
+    assert {call.split()[0] for call in workflow.calls()} == {"orbitals", "esp", "cubes", "binding", *REPORTING, "summary"}
 
 
 def test_redox_asked_for_later_runs_redox_and_nothing_before_it(workflow):

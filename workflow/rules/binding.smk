@@ -5,13 +5,6 @@ localrules:
     binding_energies,
 
 
-def of_parts(file):
-    """Return an input function: a file of every part of the complex, where its DFT geometry is asked for."""
-    if PROJECT.settings.binding.geometry == "gfn2":
-        return []
-    return lambda wildcards: expand(f"{RESULTS}/species/{{part}}/{file}", part=PROJECT.complex(wildcards.complex).parts)
-
-
 rule binding_energies:
     """Binding energies of the complexes that the settings ask for."""
     input:

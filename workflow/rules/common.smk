@@ -71,6 +71,13 @@ def of_molecules(file):
     return lambda wildcards: expand(f"{RESULTS}/species/{{name}}/{file}", name=molecules_in(wildcards.box))
 
 
+def of_parts(file):
+    """Return an input function: a file of every part of the complex, where its DFT geometry is asked for."""
+    if PROJECT.settings.binding.geometry == "gfn2":
+        return []
+    return lambda wildcards: expand(f"{RESULTS}/species/{{part}}/{file}", part=PROJECT.complex(wildcards.complex).parts)
+
+
 def memory(megabytes):
     """Return a resource function: more on every retry."""
     return lambda wildcards, attempt: megabytes * 2 ** (attempt - 1)

@@ -267,7 +267,7 @@ def test_a_killed_job_goes_on_at_its_last_energy(pair, tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         pair()
     assert not (tmp_path / "C" / "binding.json").exists()
-    monkeypatch.setattr(stage, "optimise", None)
+    monkeypatch.setattr(stage, "find_minimum", None)
     resumed = pair()
     assert resumed["verdict"] == "ok"
     assert len(calls) == 3 + 3

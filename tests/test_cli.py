@@ -137,6 +137,7 @@ def test_a_stage_from_words_to_files(project, electroscreen):
     assert sorted(p.name for p in folder.glob("[!.]*")) == [
         "density.npy",
         "density_final.npy",
+        "frontier.npz",
         "geometry.json",
         "geometry.xyz",
         "orbitals.json",

@@ -46,7 +46,7 @@ def test_each_level_gives_what_the_orbitals_stage_would(with_levels, tmp_path, m
     assert record["verdict"] == "ok"
     assert [row["purpose"] for row in record["levels"]] == ["second level", "scan", "scan"]
     for row, at in zip(record["levels"], (DIFFUSE, level(), level()), strict=True):
-        alone = solve_orbitals(LIF, changed(with_levels, at.model_dump()), X, None)
+        alone = solve_orbitals(LIF, changed(with_levels, at.model_dump()), X, None)[0]
         assert (row["homo_ev"], row["lumo_ev"]) == pytest.approx((alone["homo_ev"], alone["lumo_ev"]), abs=1e-4)
     # LiF has no heavy element: the two scanned levels are one to it.
     assert [row["level"] for row in record["levels"][1:]] == ["hf/6-31g cartesian"] * 2

@@ -357,3 +357,21 @@ def test_gfn2_alone_agrees_on_the_water_dimer(dimer):
     """Its own minima; experiment and theory agree on about -5 kcal/mol = -0.22 eV."""
     wanted, parts = dimer
     assert gfn2_binding_ev(cluster_of(wanted, parts.every), parts, DIMER) == pytest.approx(-0.22, abs=0.05)
+
+
+def test_geometries_of_gfn1_are_those_of_complex_and_parts(quick, tmp_path):
+    """Sodium and water again; at GFN1-xTB's geometry its forces vanish, and no part's geometry is read."""
+    from electroscreen.quantum.geometry import read_xyz
+    from electroscreen.quantum.structures import GFN1, xtb_atoms
+
+    wanted, every = complex_of([SODIUM, WATER], Na=1, water=1)
+    search, output = Binding(placements=6, geometry="gfn1"), tmp_path / "C"
+    find_binding(wanted, every, Method(quick, "none"), search, {"stage": "x"}, {}, output, 1)
+    record = json.loads((output / "binding.json").read_text())
+    assert (record["verdict"], record["optimisation_steps"]) == ("ok", 0)
+    assert record["level"].endswith(" // GFN1-xTB")
+    assert record["binding_ev"] == pytest.approx(-1.04, abs=0.2)
+    # GFN1-xTB's water is not B3LYP's lowest: bent by the ion it may come nearer to that.
+    assert -0.02 < record["deformation_ev"] < 0.02
+    atoms = xtb_atoms(cluster_of(wanted, every), read_xyz(output / "geometry.xyz"), GFN1)
+    assert np.abs(atoms.get_forces()).max() < 0.02

@@ -150,6 +150,7 @@ def test_a_stage_from_words_to_files(project, electroscreen):
         ("orbitals", "LiF"),
         ("esp", "LiF"),
         ("cubes", "LiF"),
+        ("binding", "Na_DOL2"),
         ("charges", "LiF"),
         ("forcefield", "LiF"),
         ("composition", "natfsi_dol_fec"),

@@ -16,7 +16,7 @@ from electroscreen.quantum.extrema import climb, peaks
 from electroscreen.quantum.mapped import read_mapped
 from electroscreen.quantum.optimise import Surface
 from electroscreen.quantum.orbitals import find_orbitals
-from electroscreen.quantum.picture import colour_limits
+from electroscreen.quantum.picture import colour_scale
 from electroscreen.quantum.potential import electrostatic_potential, natural_density, total_density
 from electroscreen.quantum.surface import SurfaceError, isosurface
 from electroscreen.record import read_json, write_json
@@ -346,8 +346,19 @@ def test_a_density_of_another_geometry_is_one_line(quick, tmp_path):
 
 
 def test_colours_reach_as_far_to_both_sides_of_zero():
-    assert colour_limits(np.array([-1.0, 3.0]), None) == (-3.0, 3.0)
-    assert colour_limits(np.array([-1.0, 3.0]), [-2.0, 5.0]) == (-2.0, 5.0)
+    both = colour_scale(np.array([-1.0, 3.0]), None)
+    assert (both.low_ev, both.high_ev) == (-3.0, 3.0)
+    assert both.places(np.array([-3.0, 0.0, 1.5, 9.0])) == pytest.approx([0, 0.5, 0.75, 1])
+    asked = colour_scale(np.array([-1.0, 3.0]), [-2.0, 5.0])
+    assert (asked.low_ev, asked.high_ev) == (-2.0, 5.0)
+
+
+def test_an_ion_of_one_sign_has_all_shades_of_its_colour():
+    anion, cation = colour_scale(np.array([-5.0, -3.0]), None), colour_scale(np.array([3.0, 5.0]), None)
+    assert anion.places(np.array([-5.0, -3.0])) == pytest.approx([0, 0.42])
+    assert cation.places(np.array([3.0, 5.0])) == pytest.approx([0.58, 1])
+    alike = colour_scale(np.array([10.82, 10.8200001]), None)
+    assert (alike.low_ev, alike.high_ev) == pytest.approx((-10.82, 10.82), abs=1e-3)
     with pytest.raises(ValueError, match="the lower one first"):
         SurfacePotential(colour_range_ev=[1.0, -1.0])
 

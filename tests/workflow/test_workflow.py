@@ -118,7 +118,14 @@ def test_wanted_pair_reruns_the_analysis_and_no_dynamics(workflow):
 def test_changed_grid_reruns_orbitals_and_potential_and_no_geometry(workflow):
     edit(workflow.folder / "config/quick.yaml", "grid_final: 3", "grid_final: 4")
     workflow.run()
-    assert {call.split()[0] for call in workflow.calls()} == {"orbitals", "esp", "cubes", "binding", *REPORTING, "summary"}
+    assert {call.split()[0] for call in workflow.calls()} == {
+        "orbitals",
+        "esp",
+        "cubes",
+        "binding",
+        *REPORTING,
+        "summary",
+    }
 
 
 def test_redox_asked_for_later_runs_redox_and_nothing_before_it(workflow):

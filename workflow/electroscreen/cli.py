@@ -150,11 +150,11 @@ def binding(project: Project, options: argparse.Namespace) -> None:
     every = project.complex_species(wanted)
     recipe = project.recipe("binding", wanted.name)
     set_up_numerics(options.threads)
-    from electroscreen.complexes import check_complexes
+    from electroscreen.complexes import check_cluster
     from electroscreen.quantum.binding import find_binding
     from electroscreen.quantum.energies import Method
 
-    check_complexes(project.complex_file(wanted.name).parent, {wanted.name: wanted}, every)
+    check_cluster(project.complex_file(wanted.name), wanted, every)
     method = Method(project.settings.quantum, wanted.dispersion or project.settings.binding.dispersion)
     folders = {name: project.species_folder(name) for name in every}
     output = project.complex_folder(wanted.name)

@@ -118,7 +118,7 @@ def check_complexes(folder: Path, complexes: Mapping[str, Complex], every: Mappi
         for part in wanted.parts:
             if part not in every:
                 raise InputError(f"{path}: parts.{part}: there is no such species{did_you_mean(part, list(every))}")
-        _check_cluster(path, wanted, every)
+        check_cluster(path, wanted, every)
         for number, groups in enumerate(wanted.compared_with):
             _check_comparison(f"{path}: compared_with.{number}", wanted, groups, complexes, every)
 
@@ -136,7 +136,13 @@ def _multiplicity(parts: list[Species]) -> int:
     return open_shells[0].multiplicity if open_shells else 1
 
 
-def _check_cluster(path: Path, wanted: Complex, every: Mapping[str, Species]) -> None:
+def check_cluster(path: Path, wanted: Complex, every: Mapping[str, Species]) -> None:
+    """Check that the parts of a complex make a cluster, and that its start holds their atoms.
+
+    Raises
+    ------
+    InputError
+    """
     try:
         cluster = cluster_of(wanted, every)
     except ValueError as error:

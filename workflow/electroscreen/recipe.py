@@ -80,7 +80,7 @@ def species_recipe(stage: str, species, settings) -> dict[str, Any]:
 
 def complex_recipe(wanted, every: Mapping[str, Any], settings) -> dict[str, Any]:
     """Return what decides a binding energy; `every` maps the names of its parts to species."""
-    if settings.binding.geometry == "gfn2":
+    if settings.binding.geometry == "gfn1":
         include = {"level", "grid_while_moving", "grid_final", "scf_limit", "stability", "conformers", "ion_sites"}
         quantum = settings.quantum.model_dump(include=include)
     else:

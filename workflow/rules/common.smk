@@ -73,7 +73,7 @@ def of_molecules(file):
 
 def of_parts(file):
     """Return an input function: a file of every part of the complex, where its DFT geometry is asked for."""
-    if PROJECT.settings.binding.geometry == "gfn2":
+    if PROJECT.settings.binding.geometry == "gfn1":
         return []
     return lambda wildcards: expand(f"{RESULTS}/species/{{part}}/{file}", part=PROJECT.complex(wildcards.complex).parts)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,15 @@ from electroscreen.quantum.interaction import (
     Parts,
     binding_energy,
     binding_in_solvent,
+    gfn1_parts,
     gfn2_binding_ev,
-    gfn2_parts,
     read_parts,
 )
 from electroscreen.quantum.minimum import Progress, find_minimum
 from electroscreen.quantum.optimise import Surface
 from electroscreen.quantum.placement import lowest_placements
 from electroscreen.quantum.scf import SCFNotConvergedError
-from electroscreen.quantum.structures import Structure, relax
+from electroscreen.quantum.structures import GFN1, Structure, relax
 from electroscreen.record import OK, locked, provenance, write_json, write_text
 from electroscreen.settings import Binding, Quantum
 from electroscreen.species import Species
@@ -61,13 +62,13 @@ def find_binding(
     """Write `geometry.xyz` and `binding.json` of a complex.
 
     Placements of the parts are relaxed with GFN2-xTB; the lowest few are compared by their DFT energy; the best is
-    optimised, or kept where the settings ask for geometries of GFN2-xTB. A killed job goes on at its last optimisation
+    optimised, or kept where the settings ask for geometries of GFN1-xTB. A killed job goes on at its last optimisation
     step or energy. What does not converge, reacts or falls apart is recorded with a verdict that says so.
 
     Parameters
     ----------
     species_folders
-        Of each part's species: where `geometry.xyz` and `geometry.json` stand; not read for geometries of GFN2-xTB.
+        Of each part's species: where `geometry.xyz` and `geometry.json` stand; not read for geometries of GFN1-xTB.
 
     Raises
     ------
@@ -86,14 +87,14 @@ def find_binding(
             "parts": wanted.parts,
             "charge_e": cluster.charge,
             "multiplicity": cluster.multiplicity,
-            "level": method.label + (" // GFN2-xTB" if search.geometry == "gfn2" else ""),
+            "level": method.label + (f" // {GFN1}" if search.geometry == "gfn1" else ""),
             "symbols": cluster.symbols,
             "warnings": [],
             **NOTHING,
         }
         restart, positions = folder / "binding.restart.json", np.zeros((0, 3))
-        by_gfn2 = search.geometry == "gfn2"
-        parts = gfn2_parts(every, method.quantum) if by_gfn2 else read_parts(every, species_folders)
+        by_gfn1 = search.geometry == "gfn1"
+        parts = gfn1_parts(every, method.quantum) if by_gfn1 else read_parts(every, species_folders)
         try:
             positions, found = _bind(wanted, cluster, parts, method, search, recipe, restart)
             record |= found
@@ -150,18 +151,31 @@ def _optimise(
         # Among contenders the energies of plain SCFs decide.
         surface.stability_due = False
         structures = lowest_placements(wanted, cluster, parts.every, parts.positions, parts.bonds, search.placements)
+        if search.geometry == "gfn1":
+            structures = _by_gfn1(cluster, structures[: search.candidates])
         candidates, start = choose_start(structures, search.candidates, surface)
         progress.save(candidates=candidates, positions_angstrom=start)
-    if search.geometry == "gfn2":
-        # A start in the complex's file is no minimum of GFN2-xTB yet.
-        relaxed = relax(cluster, Structure("chosen", np.array(progress.state["positions_angstrom"])))
-        verdict = OK if relaxed.energy_gfn2_ev is not None else "not converged: GFN2-xTB finds no minimum"
-        ending = {"verdict": verdict, "optimisation_steps": 0}
-        progress.save(positions_angstrom=relaxed.positions_angstrom, ending=ending)
+    if search.geometry == "gfn1":
+        progress.save(ending={"verdict": OK, "optimisation_steps": 0})
         return
     surface.stability_due = quantum.stability != "none"
     found = find_minimum(surface, progress).optimised
     progress.save(positions_angstrom=found.positions_angstrom, ending=optimised(found))
+
+
+def _by_gfn1(cluster: Cluster, structures: list[Structure]) -> list[Structure]:
+    """The GFN1-xTB minima below the lowest structures of GFN2-xTB.
+
+    Raises
+    ------
+    ValueError
+        If there is none below any of them.
+    """
+    found = [(structure, relax(cluster, structure, GFN1)) for structure in structures]
+    kept = [replace(a, positions_angstrom=b.positions_angstrom) for a, b in found if b.energy_gfn2_ev is not None]
+    if not kept:
+        raise ValueError("GFN1-xTB finds no minimum")
+    return kept
 
 
 def _verdict(cluster: Cluster, parts: Parts, positions: np.ndarray, ending: str) -> str:

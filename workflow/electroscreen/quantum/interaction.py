@@ -25,7 +25,7 @@ from electroscreen.quantum.bonds import Bonds, bonds_of
 from electroscreen.quantum.energies import Ledger, Method, single_point
 from electroscreen.quantum.geometry import read_xyz
 from electroscreen.quantum.scf import HARTREE_EV
-from electroscreen.quantum.structures import Structure, relax, starting_structures
+from electroscreen.quantum.structures import GFN1, Structure, relax, starting_structures
 from electroscreen.record import OK, read_json
 from electroscreen.settings import Quantum
 from electroscreen.species import Species, solvent_label
@@ -53,16 +53,16 @@ def read_parts(every: Mapping[str, Species], folders: Mapping[str, Path]) -> Par
     return Parts(every, positions, bonds, faults)
 
 
-def gfn2_parts(every: Mapping[str, Species], quantum: Quantum) -> Parts:
-    """Return the parts at their lowest GFN2-xTB minima, to go with a complex at its own; where there is none, why."""
+def gfn1_parts(every: Mapping[str, Species], quantum: Quantum) -> Parts:
+    """Return the parts at GFN1-xTB minima below their lowest structures, to go with a complex at its own."""
     positions, faults = {}, []
     for name, species in every.items():
         positions[name] = np.zeros((0, 3))
         try:
             lowest = starting_structures(species, quantum.conformers, quantum.ion_sites)[0]
-            found = lowest if len(species.symbols) == 1 else relax(species, lowest)
+            found = lowest if len(species.symbols) == 1 else relax(species, lowest, GFN1)
             if len(species.symbols) > 1 and found.energy_gfn2_ev is None:
-                raise ValueError("GFN2-xTB finds no minimum")
+                raise ValueError("GFN1-xTB finds no minimum")
             positions[name] = found.positions_angstrom
         except ValueError as fault:
             faults.append(f"the geometry of {name}: {fault}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from electroscreen.quantum.mapped import MappedSurface
 from electroscreen.record import OK, whole
 
 COLOURS = "RdBu"  # red where negative, blue where positive, as chemists draw it
+PALE = 0.42  # where the reds end on the way to white
 PHASES = np.array([[0.80, 0.32, 0.22], [0.20, 0.45, 0.74]])  # of an orbital: minus, plus
 LIGHT = np.array([-0.35, 0.45, 0.82])
 
@@ -102,27 +104,49 @@ def write_ply(mapped: MappedSurface, path: Path, colour_range_ev: list[float] | 
         partial.write_bytes("\n".join([*header, ""]).encode() + vertices.tobytes() + faces.tobytes())
 
 
-def colour_limits(potential_ev: np.ndarray, colour_range_ev: list[float] | None) -> tuple[float, float]:
-    """Return the potentials of the deepest red and of the deepest blue, in eV."""
+@dataclass(frozen=True)
+class ColourScale:
+    """Potentials (eV) at the ends of the scale, and where on the way from red over white to blue these ends lie."""
+
+    low_ev: float
+    high_ev: float
+    first: float = 0.0
+    last: float = 1.0
+
+    def places(self, potential_ev: np.ndarray) -> np.ndarray:
+        """Places on the way from red (0) over white (0.5) to blue (1)."""
+        share = np.clip((potential_ev - self.low_ev) / (self.high_ev - self.low_ev), 0, 1)
+        return self.first + share * (self.last - self.first)
+
+
+def colour_scale(potential_ev: np.ndarray, colour_range_ev: list[float] | None) -> ColourScale:
+    """Return the scale asked for; else as far as the potential reaches, to both sides of zero.
+
+    On an ion of one sign throughout the scale runs from its lowest to its highest potential, in the reds or the blues
+    alone: about zero all of it would be of one deep colour.
+    """
     if colour_range_ev:
-        return colour_range_ev[0], colour_range_ev[1]
-    reach = float(np.abs(potential_ev).max(initial=1e-6))
-    return -reach, reach
+        return ColourScale(*colour_range_ev)
+    low, high = (float(potential_ev.min()), float(potential_ev.max())) if len(potential_ev) else (0.0, 0.0)
+    reach = max(abs(low), abs(high), 1e-6)
+    if low * high > 0 and high - low > 0.01 * reach:
+        return ColourScale(low, high, 0.0, PALE) if high < 0 else ColourScale(low, high, 1 - PALE, 1.0)
+    return ColourScale(-reach, reach)
 
 
 def _colours(potential_ev: np.ndarray, colour_range_ev: list[float] | None) -> np.ndarray:
     """Red, green and blue (v, 3), from 0 to 1."""
     from matplotlib import colormaps
 
-    low, high = colour_limits(potential_ev, colour_range_ev)
-    return colormaps[COLOURS](np.clip((potential_ev - low) / (high - low), 0, 1))[:, :3]
+    return colormaps[COLOURS](colour_scale(potential_ev, colour_range_ev).places(potential_ev))[:, :3]
 
 
 def _draw_views(
     figure: Any, mapped: MappedSurface, record: dict[str, Any], colour_range_ev: list[float] | None
 ) -> None:
+    from matplotlib import colormaps
     from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
+    from matplotlib.colors import LinearSegmentedColormap, Normalize
 
     axes_of_view = _broad_side(mapped.vertices_angstrom)
     centre = mapped.vertices_angstrom.mean(axis=0)
@@ -136,9 +160,10 @@ def _draw_views(
         _draw_side(axes, mapped, turned, centre, colours)
         for key in ("maxima", "minima"):
             _mark(axes, mapped, turned, centre, record[key], "V" + ("max" if key == "maxima" else "min"))
-    low, high = colour_limits(mapped.potential_ev, colour_range_ev)
+    scale = colour_scale(mapped.potential_ev, colour_range_ev)
+    shown = LinearSegmentedColormap.from_list("shown", colormaps[COLOURS](np.linspace(scale.first, scale.last, 256)))
     bar = figure.colorbar(
-        ScalarMappable(Normalize(low, high), COLOURS), cax=figure.add_axes((0.885, 0.14, 0.018, 0.7)), extend="neither"
+        ScalarMappable(Normalize(scale.low_ev, scale.high_ev), shown), cax=figure.add_axes((0.885, 0.14, 0.018, 0.7))
     )
     bar.set_label("electrostatic potential (eV)")
     note = "" if record["verdict"] == OK else f" ({record['verdict']})"
@@ -146,7 +171,7 @@ def _draw_views(
     figure.text(
         0.01,
         0.03,
-        f"surface of {record['isodensity_e_per_bohr3']:g} e/bohr³ at {record['level']}, from both sides; "
+        f"surface of {record['isodensity_e_per_bohr3']:g} e/bohr³ at {record['level']}, from both sides\n"
         f"highest {_told(record, 'v_max')}, lowest {_told(record, 'v_min')}",
         fontsize=7,
         color="#444444",

@@ -16,6 +16,8 @@ from electroscreen.species import Species, StartingGeometry, molecule, parse_xyz
 SAME_ENERGY_EV = 0.003
 SAME_DISTANCES_ANGSTROM = 0.05
 
+GFN1, GFN2 = "GFN1-xTB", "GFN2-xTB"
+
 # Starts are first relaxed roughly; only those near the lowest are worth a tight minimum.
 ROUGH_FORCE_EV_PER_ANGSTROM, ROUGH_STEPS = 0.1, 80
 TIGHT_FORCE_EV_PER_ANGSTROM, TIGHT_STEPS = 0.01, 400
@@ -83,20 +85,24 @@ def minima(system: System, starts: list[Structure], intact: Callable[[np.ndarray
     return _distinct(_usable((relax(system, start) for start in _distinct(near)), intact))
 
 
-def relax(species: System, start: Structure) -> Structure:
-    """Return the GFN2-xTB minimum next to a structure; its energy is None if xTB finds none there."""
-    structure, found = _descend(species, start, TIGHT_FORCE_EV_PER_ANGSTROM, TIGHT_STEPS)
+def relax(species: System, start: Structure, method: str = GFN2) -> Structure:
+    """Return the xTB minimum next to a structure; its energy is None if xTB finds none there."""
+    structure, found = _descend(species, start, TIGHT_FORCE_EV_PER_ANGSTROM, TIGHT_STEPS, method)
     return structure if found else replace(structure, energy_gfn2_ev=None)
 
 
 def _descend(
-    species: System, start: Structure, force: float = ROUGH_FORCE_EV_PER_ANGSTROM, steps: int = ROUGH_STEPS
+    species: System,
+    start: Structure,
+    force: float = ROUGH_FORCE_EV_PER_ANGSTROM,
+    steps: int = ROUGH_STEPS,
+    method: str = GFN2,
 ) -> tuple[Structure, bool]:
-    """Follow the GFN2-xTB forces; return the lowest structure reached and whether the force criterion was met."""
+    """Follow xTB's forces; return the lowest structure reached and whether the force criterion was met."""
     from ase.calculators.calculator import CalculationFailed
     from ase.optimize import BFGS
 
-    atoms = xtb_atoms(species, start.positions_angstrom)
+    atoms = xtb_atoms(species, start.positions_angstrom, method)
     try:
         found = BFGS(atoms, logfile=None).run(fmax=force, steps=steps)
         energy = atoms.get_potential_energy()
@@ -127,14 +133,14 @@ def xtb_hessian(species: System, positions_angstrom: np.ndarray, step_angstrom: 
     return 0.5 * (rows + rows.T) * Bohr**2 / Hartree
 
 
-def xtb_atoms(species: System, positions_angstrom: np.ndarray):
-    """Return an ASE Atoms object with a GFN2-xTB calculator."""
+def xtb_atoms(species: System, positions_angstrom: np.ndarray, method: str = GFN2):
+    """Return an ASE Atoms object with an xTB calculator."""
     from ase import Atoms
     from tblite.ase import TBLite
 
     atoms = Atoms(species.symbols, positions_angstrom)
     atoms.calc = TBLite(
-        method="GFN2-xTB", charge=species.charge, multiplicity=species.multiplicity, verbosity=0, max_iterations=400
+        method=method, charge=species.charge, multiplicity=species.multiplicity, verbosity=0, max_iterations=400
     )
     return atoms
 

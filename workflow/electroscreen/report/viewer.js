@@ -17,14 +17,17 @@
     };
     turn = [1, 0, 0, 0, 1, 0, 0, 0, 1];
     zoom = 1;
-    told.textContent = `from ${one.low.toFixed(2)} eV (red) to ${one.high.toFixed(2)} eV (blue)`;
+    const tint = end => end < 0.2 ? "red" : end < 0.5 ? "pale red" : end < 0.8 ? "pale blue" : "blue";
+    const [from, to] = one.ends.map(tint);
+    told.textContent = `from ${one.low.toFixed(2)} eV (${from}) to ${one.high.toFixed(2)} eV (${to})`;
     draw();
   }
 
   const potential = i => shown.low + (shown.high - shown.low) * shown.steps[i] / 255;
 
   function colour(level, shade) {
-    const place = level / 255 * (data.colours.length - 1), i = Math.min(Math.floor(place), data.colours.length - 2);
+    const [first, last] = shown.ends, place = (first + level / 255 * (last - first)) * (data.colours.length - 1);
+    const i = Math.min(Math.floor(place), data.colours.length - 2);
     const mix = data.colours[i].map((c, k) => shade * (c + (place - i) * (data.colours[i + 1][k] - c)));
     return `rgb(${mix.map(Math.round).join()})`;
   }

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from electroscreen.quantum.mapped import MappedSurface, read_mapped
-from electroscreen.quantum.picture import COLOURS, colour_limits
+from electroscreen.quantum.picture import COLOURS, colour_scale
 
 CELL_ANGSTROM = 0.4
 STOPS = 11
@@ -46,16 +46,17 @@ def _packed(mapped: MappedSurface) -> dict[str, Any]:
     while len(vertices) > _MOST_VERTICES:
         cell *= 1.5
         vertices, faces, potential = thinned(mapped, cell)
-    low, high = colour_limits(mapped.potential_ev, None)
+    scale = colour_scale(mapped.potential_ev, None)
     centred = vertices - vertices.mean(axis=0)
     broad = np.linalg.eigh(centred.T @ centred)[1][:, ::-1]
     broad[:, 2] = np.cross(broad[:, 0], broad[:, 1])
     centred = centred @ broad
     points = np.round(centred / np.linalg.norm(centred, axis=1).max() * 32767)
-    steps = np.round((potential - low) / (high - low) * 255)
+    steps = np.round((potential - scale.low_ev) / (scale.high_ev - scale.low_ev) * 255)
     return {
-        "low": low,
-        "high": high,
+        "low": scale.low_ev,
+        "high": scale.high_ev,
+        "ends": [scale.first, scale.last],
         "points": _text(points, "<i2"),
         "faces": _text(faces, "<u2"),
         "steps": _text(steps, "u1"),

@@ -174,7 +174,8 @@ def _dipole_debye(mean_field) -> float:
     molecule = mean_field.mol
     charges = molecule.atom_charges()
     origin = charges @ molecule.atom_coords() / charges.sum()
-    return float(np.linalg.norm(mean_field.dip_moment(unit="Debye", origin=origin, verbose=0)))
+    dipole = np.linalg.norm(mean_field.dip_moment(unit="Debye", origin=origin, verbose=0))
+    return round(float(dipole), 6)  # below lies the noise of the integrals: an atom has no dipole of 2e-15 D
 
 
 def _guess(density_file: Path) -> np.ndarray | None:

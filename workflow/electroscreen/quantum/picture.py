@@ -35,7 +35,7 @@ def draw_surface(
     from matplotlib.figure import Figure
 
     with mpl.rc_context({"font.size": 8, "text.parse_math": False}):
-        figure = Figure(figsize=(7.0, 3.7), dpi=200)
+        figure = Figure(figsize=(7.0, 3.7), dpi=150)
         if len(mapped.faces):
             _draw_views(figure, mapped, record, colour_range_ev)
         else:

@@ -16,6 +16,7 @@ from electroscreen.report import run
 from electroscreen.report.comparison import AGREES, DIFFERS, ORDER_AGREES, ORDER_DIFFERS, kind_of
 from electroscreen.report.formats import readable
 from electroscreen.report.records import NOT_COMPUTED, orbitals, read_record, usable
+from electroscreen.report.redox import NOT_ASKED_FOR
 from electroscreen.report.tables import (
     CAPTIONS,
     HEADINGS,
@@ -79,6 +80,7 @@ def build_report(results_dir: Path, settings_name: str, output_html: Path) -> No
         scan_headings=HEADINGS["level_scan"],
         redox=tables["redox"],
         redox_headings=HEADINGS["redox"],
+        redox_not_asked=NOT_ASKED_FOR,
         orbital_pictures=_orbital_pictures(results_dir, tables["frontier_orbitals"]),
         potentials=[_with_picture(results_dir, row) for row in tables["esp_extrema"]],
         potential_headings=_without(HEADINGS["esp_extrema"], *(["level"] if len(levels) == 1 else [])),

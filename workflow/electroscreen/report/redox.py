@@ -9,7 +9,7 @@ from typing import Any
 from electroscreen.record import OK
 from electroscreen.report.records import NOT_COMPUTED, orbitals, read_record, usable
 
-NOT_ASKED_FOR = "not asked for in these settings"
+NOT_ASKED_FOR = f"{NOT_COMPUTED}: not asked for in these settings"
 DISAGREE = f"{OK} (orbitals give another order)"
 
 # Levels (eV) closer than this support no order.
@@ -23,7 +23,7 @@ def redox_rows(results_dir: Path, species: list[str]) -> list[dict[str, Any]]:
     bound has none.
     """
     if not any((Path(results_dir) / "species" / name / "redox.json").exists() for name in species):
-        return [{"species": name, "verdict": f"{NOT_COMPUTED}: {NOT_ASKED_FOR}"} for name in species]
+        return [{"species": name, "verdict": NOT_ASKED_FOR} for name in species]
     rows = [row for name in species for row in _of_species(results_dir, name)]
     groups = defaultdict(list)
     for row in rows:

@@ -132,7 +132,9 @@ def derive(name: str, smiles: str | None, charge: int, charges: list[float] | No
     plain = graph.skeleton(species, positions)
     masses = [Chem.GetPeriodicTable().GetAtomicWeight(symbol) for symbol in species.symbols]
     reference = Reference(hessian_in_kj_per_mol(xtb_hessian(species, positions)), "GFN2-xTB")
-    return derived(species, positions, plain, charges or [charge / len(masses)] * len(masses), masses, reference), plain
+    return derived(
+        species, positions, plain, charges or [charge / len(masses)] * len(masses), masses, lambda: reference
+    ), plain
 
 
 def test_tetrafluoroborate_vibrates_as_its_hessian_says():

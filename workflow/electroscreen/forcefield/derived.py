@@ -7,7 +7,7 @@ typed with carbon in the place of B-, which has as many electrons and bonds. No 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -17,10 +17,19 @@ import numpy as np
 
 from electroscreen.forcefield import amber, graph
 from electroscreen.forcefield.ffxml import force_field_xml
-from electroscreen.forcefield.hessian_fit import Stiffness, balance, fit, frequencies_per_cm, spring_hessian
+from electroscreen.forcefield.hessian_fit import Stiffness, balance, fit, spring_hessian
 from electroscreen.forcefield.internal import Coordinate
 from electroscreen.forcefield.mechanics import Mechanics
-from electroscreen.forcefield.terms import Parameters, Term, angle_values, bond_values, lj_values, torsion_values
+from electroscreen.forcefield.quality import Reference, compared, doubts
+from electroscreen.forcefield.terms import (
+    Missing,
+    Parameters,
+    Term,
+    angle_values,
+    bond_values,
+    lj_values,
+    torsion_values,
+)
 from electroscreen.forcefield.typing import torsion_entry_values, typed
 from electroscreen.inputs import read_yaml
 from electroscreen.species import Species, molecule
@@ -30,17 +39,6 @@ _ELEMENTS = Path(__file__).parent / "library" / "elements.yaml"
 BALANCINGS = 4  # the fit changes the tension, the tension the fit; it settles at once
 PLANAR_RADIAN = np.radians(10.0)
 SOFT_BOND_KJ_PER_MOL_ANGSTROM2 = 300.0  # a tenth of a C-C bond
-FREQUENCIES_APART = 0.25
-BONDS_APART_ANGSTROM = 0.02
-ANGLES_APART_DEGREE = 2.0
-
-
-@dataclass(frozen=True)
-class Reference:
-    """A Hessian to fit to, kJ/mol/angstrom^2, and what it was computed with."""
-
-    hessian: np.ndarray
-    level: str
 
 
 @dataclass
@@ -59,7 +57,7 @@ def derived(
     plain,
     charges_e: Sequence[float],
     masses_amu: Sequence[float],
-    reference: Reference,
+    compute_reference: Callable[[], Reference],
 ) -> Parameters:
     """Return force-field terms of a molecule from its Hessian, with how well they give it back in `quality`.
 
@@ -67,6 +65,8 @@ def derived(
     ----------
     plain
         The bond graph, see `graph.skeleton`.
+    compute_reference
+        Called once, unless the molecule is refused.
 
     Raises
     ------
@@ -75,7 +75,8 @@ def derived(
     """
     refusals = _refusals(species, plain)
     if refusals:
-        return Parameters(missing=refusals)
+        return Parameters(missing=[Missing(reason) for reason in refusals])
+    reference = compute_reference()
     borrowed = _borrow(species, positions_angstrom, plain)
     cage = graph.cage(plain)
     found = Parameters(layers={"lj": "automatic", "bonded": LAYER}, warnings=list(borrowed.notes))
@@ -103,8 +104,8 @@ def derived(
     found.terms = [*borrowed.lj, *bonded, *turning]
     found.missing += _too_soft(stiff, plain, cage)
     if not found.missing:
-        found.quality = _compare(whole, reference, positions_angstrom, masses_amu, plain)
-        found.warnings += _doubts(found.quality)
+        found.quality = compared(whole, reference, positions_angstrom, masses_amu, plain)
+        found.warnings += doubts(found.quality)
     return found
 
 
@@ -256,7 +257,7 @@ def _torsion_well(own_radian: float, rest_radian: float, k_kj_per_mol: float) ->
     return torsion_values([(1, float(minimum - 180), k_kj_per_mol)])
 
 
-def _too_soft(stiff: list[Stiffness], plain, cage: set[int]) -> list[str]:
+def _too_soft(stiff: list[Stiffness], plain, cage: set[int]) -> list[Missing]:
     """A bond that the fit leaves without stiffness is none: better no force field than a molecule that falls apart.
 
     Within a cage each atom is held by five others and the angles between them.
@@ -264,51 +265,20 @@ def _too_soft(stiff: list[Stiffness], plain, cage: set[int]) -> list[str]:
     bonds = [g for g in stiff if g.members[0].kind == "bond" and not set(g.members[0].atoms) <= cage]
     soft = [g for g in bonds if g.k_kj_per_mol < SOFT_BOND_KJ_PER_MOL_ANGSTROM2]
     return [
-        f"bond {'-'.join(plain.GetAtomWithIdx(i).GetSymbol() for i in group.members[0].atoms)}: the Hessian gives it "
-        f"{group.k_kj_per_mol:.0f} kJ/mol/Å², which holds nothing together"
+        Missing(
+            f"bond {'-'.join(plain.GetAtomWithIdx(i).GetSymbol() for i in member.atoms)}: the Hessian gives it "
+            f"{group.k_kj_per_mol:.0f} kJ/mol/Å², which holds nothing together",
+            "bond",
+            member.atoms,
+        )
         for group in soft
+        for member in group.members
     ]
 
 
 def _mechanics(species: Species, plain, terms: list[Term], masses: Sequence[float], found: Parameters) -> Mechanics:
     xml = force_field_xml(species.name, species.symbols, masses, terms, found.scaling_14, found.excluded_pairs)
     return Mechanics(species.name, species.symbols, graph.bonds(plain), xml)
-
-
-def _compare(
-    whole: Mechanics, reference: Reference, positions: np.ndarray, masses: Sequence[float], plain
-) -> dict[str, Any]:
-    """Return how vibrations and minimum of the force field differ from the reference's."""
-    minimum = whole.minimised(positions)
-    wanted = frequencies_per_cm(reference.hessian, positions, masses)
-    ours = frequencies_per_cm(whole.hessian(minimum), minimum, masses)
-    apart = np.abs(ours - wanted)
-    bonds = [Coordinate("bond", atoms) for atoms in graph.bonds(plain)]
-    angles = [Coordinate("angle", atoms) for atoms in graph.angles(plain)]
-    return {
-        "level": reference.level,
-        "frequencies_per_cm": ours,
-        "reference_frequencies_per_cm": wanted,
-        "mean_frequency_error_per_cm": float(apart.mean()),
-        "largest_frequency_error_per_cm": float(apart.max()),
-        "relative_frequency_error": float((apart / np.maximum(np.abs(wanted), 50)).mean()),
-        "largest_bond_error_angstrom": max(abs(c.value(minimum) - c.value(positions)) for c in bonds),
-        "largest_angle_error_degree": float(
-            np.degrees(max((abs(c.value(minimum) - c.value(positions)) for c in angles), default=0.0))
-        ),
-    }
-
-
-def _doubts(quality: dict[str, Any]) -> list[str]:
-    doubts = []
-    if quality["relative_frequency_error"] > FREQUENCIES_APART:
-        percent = 100 * quality["relative_frequency_error"]
-        doubts.append(f"vibrations differ from the reference's by {percent:.0f} % on average")
-    if quality["largest_bond_error_angstrom"] > BONDS_APART_ANGSTROM:
-        doubts.append(f"a bond at rest is {quality['largest_bond_error_angstrom']:.3f} Å off its DFT length")
-    if quality["largest_angle_error_degree"] > ANGLES_APART_DEGREE:
-        doubts.append(f"an angle at rest is {quality['largest_angle_error_degree']:.1f}° off its DFT size")
-    return doubts
 
 
 @lru_cache(maxsize=1)

@@ -7,10 +7,11 @@ typed with carbon in the place of B-, which has as many electrons and bonds. No 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,7 @@ def derived(
     charges_e: Sequence[float],
     masses_amu: Sequence[float],
     compute_reference: Callable[[], Reference],
+    sizes: Mapping[int, Term] = MappingProxyType({}),
 ) -> Parameters:
     """Return force-field terms of a molecule from its Hessian, with how well they give it back in `quality`.
 
@@ -67,17 +69,19 @@ def derived(
         The bond graph, see `graph.skeleton`.
     compute_reference
         Called once, unless the molecule is refused.
+    sizes
+        Lennard-Jones terms that the user gives, by atom.
 
     Raises
     ------
     amber.ProgramError
         If the typing programs do not run on this machine.
     """
-    refusals = _refusals(species, plain)
+    refusals = _refusals(species, plain, sizes)
     if refusals:
-        return Parameters(missing=[Missing(reason) for reason in refusals])
+        return Parameters(missing=refusals)
     reference = compute_reference()
-    borrowed = _borrow(species, positions_angstrom, plain)
+    borrowed = _borrow(species, positions_angstrom, plain, sizes)
     cage = graph.cage(plain)
     found = Parameters(layers={"lj": "automatic", "bonded": LAYER}, warnings=list(borrowed.notes))
     found.excluded_pairs = graph.pairs_within(cage, plain)
@@ -109,23 +113,24 @@ def derived(
     return found
 
 
-def _refusals(species: Species, plain) -> list[str]:
-    if len(species.symbols) == 1:
-        return [f"the library holds no ion {species.symbols[0]} of charge {species.charge:+d}"]
+def _refusals(species: Species, plain, sizes: Mapping[int, Term]) -> list[Missing]:
     if species.multiplicity != 1:
-        return ["open shells have no force field here"]
+        return [Missing("open shells have no force field here")]
     if graph.pieces(plain) > 1:
-        return ["it is several molecules: give each as a species of its own"]
+        return [Missing("it is several molecules: give each as a species of its own")]
     if species.smiles is None and not graph.cage(plain):
-        return ["given by coordinates, which tell no bond orders: give a SMILES"]
+        return [Missing("given by coordinates, which tell no bond orders: give a SMILES")]
     if species.formula == "H2O":
-        return ["nor do terms from a Hessian make a liquid of it"]
+        return [Missing("nor do terms from a Hessian make a liquid of it")]
     known = _elements()
-    strange = sorted({s for s in species.symbols if s not in known["own"] and s not in known["gaff2_types"]})
-    return [f"{symbol}: no Lennard-Jones parameters; add them to the species" for symbol in strange]
+    return [
+        Missing(f"{symbol}{i + 1}: no Lennard-Jones parameters of {symbol}", "lj", (i,))
+        for i, symbol in enumerate(species.symbols)
+        if symbol not in known["own"] and symbol not in known["gaff2_types"] and i not in sizes
+    ]
 
 
-def _borrow(species: Species, positions: np.ndarray, plain) -> _Borrowed:
+def _borrow(species: Species, positions: np.ndarray, plain, sizes: Mapping[int, Term]) -> _Borrowed:
     """GAFF2's Lennard-Jones parameters, by its own typing where that is possible, else by element and neighbours."""
     borrowed = _Borrowed([])
     if species.smiles is not None:
@@ -134,7 +139,7 @@ def _borrow(species: Species, positions: np.ndarray, plain) -> _Borrowed:
         except (amber.TypingRefusedError, ValueError) as refusal:
             borrowed.notes.append(f"typed by element: {refusal}")
     for i, symbol in enumerate(species.symbols):
-        borrowed.lj.append(_lennard_jones(i, symbol, plain, borrowed))
+        borrowed.lj.append(sizes.get(i) or _lennard_jones(i, symbol, plain, borrowed))
     return borrowed
 
 

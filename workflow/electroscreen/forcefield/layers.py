@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -47,14 +48,15 @@ def layered(
     own = user.own_parameters(species.forcefield, species, plain) if species.forcefield else Parameters()
     if own.missing:
         return own
+    charges = user.replaced(charges, [term for term in own.terms if term.term == "charge"])
     if own.terms and not user.gaps(own.terms, species, plain):
-        return _charged(own, charges, own, species)
+        return _charged(own, charges, species)
     own_charges = recipe.get("library_charges") == "published"
     found = published(species, plain, positions_angstrom, recipe.get("ion_set", ION_SET), own_charges)
     found = user.overridden(found or gaff2(species, positions_angstrom, plain), own)
     if found.missing and len(species.symbols) > 1 and not species.is_long_chain:
         found = _else_derived(found, species, positions_angstrom, plain, charges, masses_amu, recipe, own, threads)
-    return _charged(found, charges, own, species)
+    return _charged(found, charges, species)
 
 
 def _else_derived(
@@ -69,11 +71,13 @@ def _else_derived(
     threads: int,
 ) -> Parameters:
     """What the Hessian gives; where that fails too, the reasons of both layers and what the user's terms still lack."""
-    if not charges:
-        return found
-    reference = lambda: _reference(species, positions, recipe, threads)  # noqa: E731
-    charges_e = [term.values["charge_e"] for term in charges]
-    fitted = user.overridden(derived(species, positions, plain, charges_e, masses, reference), own)
+    sizes = {term.atoms[0]: term for term in own.terms if term.term == "lj"}
+    charge_of = {term.atoms[0]: term.values["charge_e"] for term in charges}
+    charges_e = [charge_of.get(i, 0.0) for i in range(len(species.symbols))]
+    reference = partial(_reference, species, positions, recipe, threads)
+    fitted = user.overridden(derived(species, positions, plain, charges_e, masses, reference, sizes), own)
+    if not fitted.missing and len(charge_of) < len(species.symbols):
+        return Parameters(missing=found.missing)
     if not fitted.missing:
         return fitted
     reasons = {str(missing): missing for missing in (*found.missing, *fitted.missing)}
@@ -82,7 +86,7 @@ def _else_derived(
     return Parameters(missing=list(reasons.values()))
 
 
-def _charged(found: Parameters, charges: list[Term], own: Parameters, species: Species) -> Parameters:
+def _charged(found: Parameters, charges: list[Term], species: Species) -> Parameters:
     """Add the charges, unless a layer brought its own for all atoms or for some, and check their sum."""
     brought = {term.atoms for term in found.terms if term.term == "charge"}
     found.terms = [*(term for term in charges if term.atoms not in brought), *found.terms]

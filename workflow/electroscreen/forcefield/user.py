@@ -38,7 +38,7 @@ def own_parameters(own: OwnForceField, species: Species, plain) -> Parameters:
     found = from_xml(own, species, plain) if own.xml else Parameters()
     written, faults = _written(own, species, plain)
     return Parameters(
-        terms=_replaced(found.terms, written),
+        terms=replaced(found.terms, written),
         missing=[*found.missing, *faults],
         layers={LAYER: own.source},
         scaling_14=found.scaling_14,
@@ -53,7 +53,7 @@ def overridden(found: Parameters, own: Parameters) -> Parameters:
     if found.quality and own.terms:
         warnings.append("vibrations and minimum were compared before the user's terms replaced others")
     return Parameters(
-        terms=_replaced(found.terms, own.terms),
+        terms=replaced(found.terms, own.terms),
         missing=[*gaps, *own.missing],
         warnings=warnings,
         layers=layers,
@@ -247,6 +247,7 @@ def _place(kind: str, atoms: tuple[int, ...]) -> tuple:
     return (kind, *min(atoms, atoms[::-1]))
 
 
-def _replaced(terms: Sequence[Term], by: Sequence[Term]) -> list[Term]:
+def replaced(terms: Sequence[Term], by: Sequence[Term]) -> list[Term]:
+    """Return terms with others in their places."""
     places = {_place(term.term, term.atoms) for term in by}
     return [*(term for term in terms if _place(term.term, term.atoms) not in places), *by]

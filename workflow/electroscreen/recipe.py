@@ -76,8 +76,8 @@ def species_recipe(stage: str, species, settings) -> dict[str, Any]:
             used["hessian"] = "dft" if len(species.symbols) <= settings.forcefield.dft_hessian_atoms else "gfn2"
         if used["hessian"] == "dft":
             used["quantum"] = quantum.model_dump(include={"level", "grid_final", "scf_limit"})
-        own = None if species.forcefield is None else species.forcefield.model_dump(exclude_defaults=True)
-        return _recipe(stage, species=identity, library=_library_digest(), own=own, **used)
+        own = species.forcefield.model_dump(exclude_defaults=True) if species.forcefield else None
+        return _recipe(stage, species=identity, library=_library_digest(), own=own and digest(own), **used)
     raise KeyError(stage)
 
 

@@ -90,8 +90,8 @@ def derived(
     blanks = [Term("bond", atoms, bond_values(1.0, 0.0), LAYER, "") for atoms in graph.bonds(plain)]
     fixed = [*charge_terms, *borrowed.lj, *turning]
     bare = _mechanics(species, plain, [*fixed, *blanks], masses_amu, found)
-    coordinates = _stiff_coordinates(plain, cage, positions_angstrom)
     classes = graph.equivalence_classes(plain)
+    coordinates = _stiff_coordinates(plain, cage, positions_angstrom, classes)
     source = f"fit to the {reference.level} Hessian"
     without_springs = bare.hessian(positions_angstrom)
     strained = np.zeros_like(without_springs)
@@ -208,7 +208,7 @@ def _free_torsions(plain, cage: set[int], borrowed: _Borrowed, notes: list[str])
     return terms
 
 
-def _stiff_coordinates(plain, cage: set[int], positions: np.ndarray) -> list[Coordinate]:
+def _stiff_coordinates(plain, cage: set[int], positions: np.ndarray, classes: Sequence[int]) -> list[Coordinate]:
     """Return what is fitted: bonds, angles, torsions about ring bonds outside of cages, planar threefold centres."""
     stiff = [Coordinate("bond", atoms) for atoms in graph.bonds(plain)]
     stiff += [Coordinate("angle", atoms) for atoms in graph.angles(plain)]
@@ -217,7 +217,9 @@ def _stiff_coordinates(plain, cage: set[int], positions: np.ndarray) -> list[Coo
         for atoms in graph.torsions(plain)
         if not graph.turns(plain, *atoms[1:3]) and not cage & set(atoms[1:3]) and not _nearly_straight(atoms, positions)
     ]
-    for centre, (i, j, k) in graph.threefold_centres(plain):
+    for centre, around in graph.threefold_centres(plain):
+        # Centres that are the same by symmetry are read in the same order, so that they share a stiffness.
+        i, j, k = sorted(around, key=lambda atom: classes[atom])
         improper = Coordinate("improper", (i, j, centre, k))
         if abs(np.sin(improper.value(positions))) < np.sin(PLANAR_RADIAN):
             stiff.append(improper)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import platform
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,8 +27,9 @@ from forcefield_helpers import (
 
 from electroscreen.forcefield import amber, graph, typing
 from electroscreen.forcefield.assemble import write_forcefield
+from electroscreen.forcefield.published import published
 from electroscreen.inputs import InputError
-from electroscreen.species import Species
+from electroscreen.species import Species, parse_xyz, read_species
 
 # Energies of the shaken geometries with the charges of the helpers, by ParmEd 4.3.1: antechamber's types,
 # gaff2.dat and parmchk2's frcmod (without -a) read by parmed.amber.AmberParameterSet, written by
@@ -51,7 +53,7 @@ def refusal(folder, smiles: str, x: np.ndarray | None = None) -> str:
 def gaff2_refusal(smiles: str) -> str:
     """What GAFF2 lacks for a molecule."""
     one, x = species("X", smiles), embedded(smiles)
-    return "; ".join(typing.gaff2(one, x, graph.skeleton(one, x)).missing)
+    return typing.gaff2(one, x, graph.skeleton(one, x)).refusal
 
 
 def series(term: dict) -> list[tuple]:
@@ -238,6 +240,87 @@ def test_ions_have_the_li_merz_distances(tmp_path, smiles, rmin_half, epsilon_kc
     assert "doi" in record["parameters"][1]["source"]
 
 
+# By set: σ in Å and ε in kJ/mol, as openmmforcefields and OpenMM print them.
+OTHER_SETS = {
+    ("li-merz-hfe", "[Na+]"): (2.62815, 0.13269531),
+    ("li-merz-hfe", "[Zn+2]"): (2.09361, 0.00299399),
+    ("li-merz-hfe", "[Sn+2]"): (2.74931, 0.22628972),
+    ("li-merz-cm", "[Zn+2]"): (2.26466, 0.01381917),
+    ("li-merz-cm", "[Ca+2]"): (2.93818, 0.44320568),
+    ("li-merz-iod", "[Mg+2]"): (2.48561, 0.06241273),
+    ("li-merz-iod", "[Ca+2]"): (2.86513, 0.34886029),
+    ("li-merz-iod", "[K+]"): (3.10924, 0.71203622),
+    ("joung-cheatham", "[Li+]"): (1.82634, 0.11710849),
+    ("joung-cheatham", "[Na+]"): (2.43928, 0.36584603),
+    ("aqvist", "[Na+]"): (3.3284, 0.01158968),
+}
+
+
+@pytest.mark.parametrize(("ion_set", "smiles"), OTHER_SETS)
+def test_sets_of_ions_are_chosen_by_name(tmp_path, ion_set, smiles):
+    one = species("Ion", smiles)
+    _, record = force_field(tmp_path, one, np.zeros((1, 3)), [float(one.charge)], ion_set=ion_set)
+    (size,) = [t["values"] for t in record["parameters"] if t["term"] == "lj"]
+    sigma, epsilon = OTHER_SETS[ion_set, smiles]
+    assert size["sigma_angstrom"] == pytest.approx(sigma, abs=1e-5)
+    assert size["epsilon_kj_per_mol"] == pytest.approx(epsilon, abs=1e-8)
+
+
+def test_a_set_without_an_ion_refuses_it(tmp_path):
+    _, record = force_field(tmp_path, species("Ion", "[Na+]"), np.zeros((1, 3)), [1.0], ion_set="li-merz-cm")
+    assert "no ion Na of charge +1" in record["verdict"]
+
+
+OCTAHEDRON = 1.62 * np.array([[1.0, 0, 0], [0, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]])
+
+# Anion: bonds, angles and torsions of each kind, and lengths in Å, by CL&P.
+ANIONS = {
+    "F[B-](F)(F)F": (4, 6, 0, {"BF": 1.394}),
+    "F[P-](F)(F)(F)(F)F": (6, 12, 0, {"FP": 1.606}),
+    "C(F)(F)(F)S(=O)(=O)[O-]": (7, 12, 9, {"CF": 1.323, "CS": 1.818, "OS": 1.437}),
+    "FS(=O)(=O)[N-]S(=O)(=O)F": (8, 13, 6, {"FS": 1.575, "OS": 1.437, "NS": 1.570}),
+}
+
+
+@pytest.mark.parametrize("smiles", ANIONS)
+def test_anions_have_published_terms_and_charges_that_add_up(tmp_path, smiles):
+    bonds, angles, torsions, lengths = ANIONS[smiles]
+    one, x = species("Anion", smiles), OCTAHEDRON if "P-" in smiles else embedded(smiles)
+    resp = [-1 / len(x)] * len(x)
+    _, record = force_field(tmp_path, one, x, resp)
+    assert record["verdict"] == "ok"
+    kinds = [t["term"] for t in record["parameters"]]
+    assert [kinds.count(kind) for kind in ("bond", "angle", "torsion")] == [bonds, angles, torsions]
+    found = {
+        "".join(sorted(one.symbols[i] for i in t["atoms"])): t["values"]["length_angstrom"]
+        for t in record["parameters"]
+        if t["term"] == "bond"
+    }
+    assert found == lengths
+    assert all("doi 10." in t["source"] for t in record["parameters"] if t["term"] != "charge")
+    assert [t["values"]["charge_e"] for t in record["parameters"] if t["term"] == "charge"] == resp
+    _, record = force_field(tmp_path, one, x, resp, library_charges="published")
+    published = [t for t in record["parameters"] if t["term"] == "charge"]
+    assert {t["layer"] for t in published} == {"library"}
+    assert sum(t["values"]["charge_e"] for t in published) == pytest.approx(-1, abs=1e-9)
+
+
+def test_hexafluorophosphate_stays_an_octahedron(tmp_path):
+    one, x = species("PF6", "F[P-](F)(F)(F)(F)F"), shaken(OCTAHEDRON)
+    xml, _ = force_field(tmp_path, one, x, [-0.258, 0.548, *[-0.258] * 5])
+    relaxed, _ = minimised(in_vacuum(xml, "PF6")[1], x)
+    spokes = np.delete(relaxed, 1, axis=0) - relaxed[1]
+    spokes /= np.linalg.norm(spokes, axis=1)[:, None]
+    cosines = sorted(abs((spokes @ spokes.T)[np.triu_indices(6, 1)]))
+    assert cosines == pytest.approx([0] * 12 + [1] * 3, abs=0.01)
+
+
+def test_opposite_atoms_are_told_from_the_geometry_so_a_crooked_one_is_refused():
+    """RDKit embeds no octahedron."""
+    one, x = species("PF6", "F[P-](F)(F)(F)(F)F"), embedded("F[P-](F)(F)(F)(F)F")
+    assert "angle F-P-F: far from 90° in the geometry" in published(one, graph.skeleton(one, x), x).refusal
+
+
 def test_sodium_as_tabulated_elsewhere(tmp_path):
     _, record = force_field(tmp_path, species("Na"))
     (size,) = [t["values"] for t in record["parameters"] if t["term"] == "lj"]
@@ -268,7 +351,11 @@ def test_gaff2_refuses_boron_atom_by_atom():
 
 
 def test_what_gaff2_lacks_is_derived_from_the_hessian(tmp_path):
-    _, record = force_field(tmp_path, species("BF4"), positions("BF4"), [-0.4015, 0.606, -0.4015, -0.4015, -0.4015])
+    """The DFT geometry is no minimum of GFN2-xTB, but near enough for its Hessian."""
+    one = read_species(Path(__file__).parent.parent / "molecules" / "species" / "DFOB.yaml")
+    x = np.array([position for _, position in parse_xyz(one.start.xyz)])
+    charges = [-0.353, 0.574, -0.353, -0.479, 0.664, -0.619, 0.664, -0.619, -0.479]
+    _, record = force_field(tmp_path, one, x, charges)
     assert record["verdict"] == "ok"
     assert record["layers"]["bonded"] == "derived"
     assert record["quality"]["level"] == "GFN2-xTB"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from forcefield_helpers import force_field, species
 from scipy.constants import atomic_mass, c, physical_constants
 
 from electroscreen.forcefield import graph
@@ -132,7 +133,9 @@ def derive(name: str, smiles: str | None, charge: int, charges: list[float] | No
     plain = graph.skeleton(species, positions)
     masses = [Chem.GetPeriodicTable().GetAtomicWeight(symbol) for symbol in species.symbols]
     reference = Reference(hessian_in_kj_per_mol(xtb_hessian(species, positions)), "GFN2-xTB")
-    return derived(species, positions, plain, charges or [charge / len(masses)] * len(masses), masses, reference), plain
+    return derived(
+        species, positions, plain, charges or [charge / len(masses)] * len(masses), masses, lambda: reference
+    ), plain
 
 
 def test_tetrafluoroborate_vibrates_as_its_hessian_says():
@@ -161,6 +164,31 @@ def test_a_bond_that_turns_freely_is_told():
     found, _ = derive("Borate", "C[B-](C)(C)OC", -1)
     assert not found.missing
     assert "rotation about B-O has no barrier of its own" in found.warnings
+
+
+def test_the_settings_choose_the_hessian(tmp_path, monkeypatch):
+    """Hydrogen, which GAFF2 lacks: of one spring the fit is exact, so its frequency is that of the level asked for."""
+    from electroscreen.forcefield import layers
+
+    sto3g = {"functional": "hf", "basis": "sto-3g", "cartesian": False, "heavy_basis": "def2-svp"}
+    by_dft = {"hessian": "dft", "quantum": {"level": sto3g, "grid_final": 0, "scf_limit": 50}}
+    found = {}
+    for recipe in (by_dft, {"hessian": "gfn2"}):
+        if recipe is by_dft:
+            monkeypatch.setattr(layers, "xtb_hessian", None)
+        else:
+            monkeypatch.undo()
+        hydrogen = species("H2", "[H][H]")
+        # The bond of HF/STO-3G: 0.7122 Å.
+        _, record = force_field(tmp_path, hydrogen, np.array([[0.0, 0, 0], [0, 0, 0.7122]]), [0.0, 0.0], **recipe)
+        assert record["verdict"] == "ok"
+        (bond,) = [t for t in record["parameters"] if t["term"] == "bond"]
+        found[record["quality"]["level"]] = record["quality"]["reference_frequencies_per_cm"][0]
+        assert record["quality"]["largest_frequency_error_per_cm"] < 0.5
+        assert bond["source"] == f"fit to the {record['quality']['level']} Hessian"
+    # HF/STO-3G: 5481 cm-1 (Hehre, Radom, Schleyer and Pople, Ab Initio Molecular Orbital Theory, 1986).
+    assert found["hf/sto-3g"] == pytest.approx(5481, abs=15)
+    assert abs(found["GFN2-xTB"] - found["hf/sto-3g"]) > 100
 
 
 @pytest.mark.slow

@@ -21,6 +21,8 @@ SHIPPED = Path(__file__).parent.parent / "molecules" / "species"
 
 # Sums of standard atomic weights, and of atomic numbers less charge, done by hand (boron varies from 10.806 to 10.821).
 BY_HAND = {
+    "BOB": ("C4BO8", -1, 186.85, 94),
+    "BPh4": ("C24H20B", -1, 319.23, 170),
     "DFOB": ("C2BF2O4", -1, 136.82, 68),
     "DOL": ("C3H6O2", 0, 74.08, 40),
     "FEC": ("C3H3FO3", 0, 106.05, 54),
@@ -35,6 +37,9 @@ BY_HAND = {
     "NaTFSI": ("C2F6NNaO4S2", 0, 303.13, 148),
     "Sn_OTf2": ("C2F6O6S2Sn", 0, 416.84, 196),
     "TFSI": ("C2F6NO4S2", -1, 280.14, 138),
+    "PF6": ("F6P", -1, 144.96, 70),
+    "VC": ("C3H2O3", 0, 86.05, 44),
+    "m-carborane": ("C2H12B10", 0, 144.24, 74),
     "o-carborane": ("C2H12B10", 0, 144.24, 74),
 }
 

@@ -176,6 +176,7 @@ def forcefield(project: Project, options: argparse.Namespace) -> None:
     """Force field as OpenMM XML, with the source of every parameter."""
     species = project.species(options.species)
     recipe = project.recipe("forcefield", species.name)
+    set_up_numerics(options.threads)
     from electroscreen.forcefield.assemble import write_forcefield
 
     folder = project.species_folder(species.name)

@@ -177,6 +177,9 @@ class Project:
                 raise InputError(f"settings: quantum.scan_species: there is no species '{name}'{hint}")
         # Imported here because a stage by hand does not need them.
         from electroscreen.boxes.composition import whole_formula_units
+        from electroscreen.forcefield.published import check_ion_set
+
+        check_ion_set(self.settings.forcefield.ion_set)
 
         for name in self.box_names:
             path = self.box_file(name)

@@ -22,7 +22,7 @@ PROTOCOL = {
     "cubes": 1,
     "binding": 1,
     "charges": 1,
-    "forcefield": 1,
+    "forcefield": 2,
     "composition": 1,
     "packing": 1,
     "dynamics": 1,
@@ -74,7 +74,13 @@ def species_recipe(stage: str, species, settings) -> dict[str, Any]:
         used = settings.forcefield.model_dump(include={"resp_method", "resp_basis", "resp_conformers"})
         return _recipe(stage, species=identity, **used)
     if stage == "forcefield":
-        return _recipe(stage, species=identity, library=_library_digest())
+        used = settings.forcefield.model_dump(include={"library_charges", "ion_set", "hessian"})
+        if used["hessian"] == "dft":
+            used["hessian"] = "dft" if len(species.symbols) <= settings.forcefield.dft_hessian_atoms else "gfn2"
+        if used["hessian"] == "dft":
+            used["quantum"] = quantum.model_dump(include={"level", "grid_final", "scf_limit"})
+        own = species.forcefield.model_dump(exclude_defaults=True) if species.forcefield else None
+        return _recipe(stage, species=identity, library=_library_digest(), own=own and digest(own), **used)
     raise KeyError(stage)
 
 
@@ -120,7 +126,9 @@ def _recipe(stage: str, **content: Any) -> dict[str, Any]:
 
 
 def _identity(species) -> dict[str, Any]:
-    return species.model_dump(include={"smiles", "xyz", "charge", "multiplicity", "start", "search"})
+    identity = species.model_dump(include={"smiles", "xyz", "charge", "multiplicity", "start", "search"})
+    # A chain of up to three units is a molecule like any other; of a longer one it matters how it is written.
+    return identity | ({"polymer": species.polymer.model_dump()} if species.is_long_chain else {})
 
 
 def _library_digest() -> str:

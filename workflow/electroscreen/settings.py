@@ -119,6 +119,15 @@ class ForceField(Model):
     resp_method: Literal["hf"] = "hf"
     resp_basis: str = "6-31g(d)"
     resp_conformers: int = Field(default=1, ge=1)
+    library_charges: Literal["resp", "published"] = Field(
+        default="resp", description="charges of ions whose parameters are in the library: RESP, or as published"
+    )
+    ion_set: str = Field(default="li-merz-iod", description="set of monatomic ions in forcefield/library/ions.yaml")
+    hessian: Literal["gfn2", "dft"] = Field(
+        default="gfn2",
+        description="what bonds and angles that GAFF2 lacks are fitted to: by GFN2-xTB or by quantum.level",
+    )
+    dft_hessian_atoms: int = Field(default=30, ge=1, description="above this many atoms the Hessian is GFN2-xTB's")
     ion_charge_scale: float = Field(gt=0, le=1, description="factor on the charges of all ions")
 
 

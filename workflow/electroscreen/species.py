@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from math import isfinite
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
+from electroscreen.chains import FRAGMENT_UNITS, Polymer
 from electroscreen.inputs import InputError, Model, check_name, did_you_mean, parse_model, read_named
+from electroscreen.overrides import OwnForceField, read_own_xml
+from electroscreen.smiles import atomic_number, hill_formula, molecule
 
 Role = Literal["cation", "anion", "salt", "solvent", "additive", "interphase", "polymer", "metal"]
 
@@ -65,6 +67,7 @@ class Species(Model):
     multiplicity: int = Field(default=1, ge=1, le=11, description="2S + 1")
     smiles: str | None = None
     xyz: str | None = Field(default=None, description="atoms, where no SMILES can say them (cages)")
+    polymer: Polymer | None = Field(default=None, description="a chain, in the place of 'smiles'")
     start: StartingGeometry | None = None
     search: bool = Field(
         default=True, description="look for lower structures; false keeps the basin of 'start', as a paper shows it"
@@ -78,8 +81,23 @@ class Species(Model):
         default=None,
         description="around it where redox is computed: a dielectric constant (PCM), or the name of a solvent in SMD",
     )
+    forcefield: OwnForceField | None = Field(default=None, description="force-field terms of your own")
     sources: list[str] = Field(default_factory=list)
     notes: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _written_chain(cls, data: object) -> object:
+        if not isinstance(data, dict) or data.get("polymer") is None or isinstance(data["polymer"], Polymer):
+            return data
+        if any(data.get(key) is not None for key in ("smiles", "xyz")):
+            raise ValueError("give either 'polymer' or 'smiles' or 'xyz', not two of them")
+        try:
+            chain = Polymer.model_validate(data["polymer"])
+        except ValidationError:
+            return data  # which the field itself explains
+        molecule(chain.smiles(1))
+        return data | {"smiles": chain.smiles()}
 
     @field_validator("xyz", mode="after")
     @classmethod
@@ -101,6 +119,16 @@ class Species(Model):
                 raise ValueError(
                     f"start.xyz must hold the atoms in the order {' '.join(self.symbols)}, found {' '.join(atoms)}"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _fits_the_molecule(self) -> Species:
+        if self.polymer is not None and self.polymer.is_long and self.screen:
+            raise ValueError(
+                f"polymer: a chain of more than {FRAGMENT_UNITS} units is not computed by DFT: say 'screen: false'"
+            )
+        if self.forcefield is not None:
+            self.forcefield.check_names(self.symbols)
         return self
 
     @model_validator(mode="after")
@@ -126,14 +154,25 @@ class Species(Model):
         return [symbol for symbol, _ in parse_xyz(self.xyz or self.start.xyz)]
 
     @property
+    def is_long_chain(self) -> bool:
+        """Whether it is a polymer of more than three units, which no quantum chemistry is done on."""
+        return self.polymer is not None and self.polymer.is_long
+
+    def trimer(self) -> Species:
+        """Return the three units between the same caps that a long chain's parameters come from."""
+        written = {"repeat": self.polymer.repeat, "units": FRAGMENT_UNITS, "caps": self.polymer.caps}
+        charge = self.charge - (self.polymer.units - FRAGMENT_UNITS) * self.polymer.unit_charge()
+        return Species(name=self.name, title=self.title, role=self.role, charge=charge, polymer=written)
+
+    @property
     def electrons(self) -> int:
         """Number of electrons, those behind effective core potentials included."""
-        return sum(_atomic_number(symbol) for symbol in self.symbols) - self.charge
+        return sum(atomic_number(symbol) for symbol in self.symbols) - self.charge
 
     @property
     def formula(self) -> str:
         """Hill formula without the charge."""
-        return _formula(self.symbols)
+        return hill_formula(self.symbols)
 
     @property
     def molar_mass_g_per_mol(self) -> float:
@@ -164,6 +203,7 @@ def read_species(path: Path) -> Species:
     smiles = data.get("smiles")
     if isinstance(smiles, str):
         _check_smiles(smiles, path)
+    read_own_xml(data, path)
     return parse_model(data, Species, path)
 
 
@@ -214,7 +254,7 @@ def parse_xyz(text: str) -> list[tuple[str, tuple[float, float, float]]]:
         match = _ATOM_LINE.fullmatch(line)
         if not match:
             raise ValueError(f"atom line {number} must be 'symbol x y z', found '{line.strip()[:60]}'")
-        _atomic_number(match[1])
+        atomic_number(match[1])
         x, y, z = (float(word) for word in match[2].split())
         if not isfinite(x + y + z):
             raise ValueError(f"atom line {number} holds a number that is not finite")
@@ -241,7 +281,7 @@ def _check_ions(path: Path, species: Species, every: dict[str, Species]) -> None
         raise InputError(f"{path}: ions: their charges add up to {charge:+d}, the species carries {species.charge:+d}")
     atoms = sorted(symbol for ion, count in species.ions.items() for symbol in count * every[ion].symbols)
     if atoms != sorted(species.symbols):
-        raise InputError(f"{path}: ions: their atoms are {_formula(atoms)}, the species is {species.formula}")
+        raise InputError(f"{path}: ions: their atoms are {hill_formula(atoms)}, the species is {species.formula}")
 
 
 def _check_smiles(smiles: str, path: Path) -> None:
@@ -249,49 +289,3 @@ def _check_smiles(smiles: str, path: Path) -> None:
         molecule(smiles)
     except ValueError as error:
         raise InputError(f"{path}: smiles: {error}") from None
-
-
-@lru_cache(maxsize=256)
-def molecule(smiles: str):
-    """Return the RDKit molecule of a SMILES with all hydrogens."""
-    from rdkit import Chem, rdBase
-
-    with rdBase.BlockLogs():
-        # RDKit takes what follows a blank for a name, and so would drop half of a molecule in silence.
-        parsed = None if any(letter.isspace() for letter in smiles) else Chem.MolFromSmiles(smiles)
-    if parsed is None or parsed.GetNumAtoms() == 0:
-        raise ValueError(f"'{smiles}' is not a molecule: {_smiles_problem(smiles)}")
-    if any(atom.GetIsotope() for atom in parsed.GetAtoms()):
-        raise ValueError(f"'{smiles}' names isotopes, whose masses are not used: write the plain element")
-    return Chem.AddHs(parsed)
-
-
-def _smiles_problem(smiles: str) -> str:
-    """Say what RDKit finds wrong: the grammar, or the valence of which atom."""
-    from rdkit import Chem, rdBase
-
-    if any(letter.isspace() for letter in smiles):
-        return "it holds a blank; parts are joined by '.'"
-    with rdBase.BlockLogs():
-        drawn = Chem.MolFromSmiles(smiles, sanitize=False)
-        if drawn is None or drawn.GetNumAtoms() == 0:
-            return "its grammar cannot be read"
-        faults = Chem.DetectChemistryProblems(drawn)
-    return faults[0].Message() if faults else "it cannot be sanitised"
-
-
-def _atomic_number(symbol: str) -> int:
-    from rdkit import Chem, rdBase
-
-    with rdBase.BlockLogs():
-        try:
-            return Chem.GetPeriodicTable().GetAtomicNumber(symbol)
-        except RuntimeError:
-            raise ValueError(f"'{symbol}' is not an element") from None
-
-
-def _formula(symbols: list[str]) -> str:
-    counts = {symbol: symbols.count(symbol) for symbol in sorted(set(symbols))}
-    first = [s for s in ("C", "H") if s in counts and "C" in counts]
-    order = first + [s for s in counts if s not in first]
-    return "".join(f"{s}{counts[s] if counts[s] > 1 else ''}" for s in order)

@@ -1,5 +1,8 @@
 # The classical model of one species: charges, then parameters.
 
+# What GAFF2 lacks is fitted to a Hessian: seconds by GFN2-xTB, hours by DFT.
+DFT_HESSIAN = PROJECT.settings.forcefield.hessian == "dft"
+
 
 rule charges:
     """RESP charges from the electrostatic potential at the species' geometry."""
@@ -37,11 +40,12 @@ rule forcefield:
     priority: 10
     conda:
         "../../envs/dynamics.yaml"
+    threads: QUANTUM_THREADS if DFT_HESSIAN else 1
     resources:
-        mem_mb=memory(1000),
-        runtime=minutes(10),
+        mem_mb=memory(4000 if DFT_HESSIAN else 1000),
+        runtime=minutes(240 if DFT_HESSIAN else 10),
     params:
         settings=SETTINGS,
         recipe=recipe("forcefield"),
     shell:
-        "electroscreen forcefield {wildcards.species} --settings {params.settings} &> {log}"
+        "electroscreen forcefield {wildcards.species} --settings {params.settings} --threads {threads} &> {log}"

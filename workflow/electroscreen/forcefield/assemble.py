@@ -1,8 +1,8 @@
 """The force-field stage: charges and parameters of one species as OpenMM XML, with the source of every number.
 
-Four layers, the first that knows the species speaks: the user's own (to come), the library of published parameters,
-GAFF2, and what a fit to the species' own Hessian gives. What none of them knows has no force field, and the reasons are
-listed.
+Four layers, the first that knows the species speaks: the user's own terms in the species file, the library of published
+parameters, GAFF2, and what a fit to the species' own Hessian gives. What none of them knows has no force field, and the
+reasons are listed, term by term where a user could fill the gap.
 """
 
 from __future__ import annotations
@@ -11,15 +11,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from electroscreen.forcefield import graph
 from electroscreen.forcefield.charges import read_geometry
-from electroscreen.forcefield.derived import Reference, derived
 from electroscreen.forcefield.ffxml import empty_xml, force_field_xml
-from electroscreen.forcefield.hessian_fit import hessian_in_kj_per_mol
-from electroscreen.forcefield.published import ION_SET, published
-from electroscreen.forcefield.terms import Parameters, Term
-from electroscreen.forcefield.typing import gaff2
-from electroscreen.quantum.structures import xtb_hessian
+from electroscreen.forcefield.layers import layered
+from electroscreen.forcefield.terms import Missing, Parameters, Term
+from electroscreen.forcefield.user import remedy
 from electroscreen.record import OK, provenance, read_json, write_json, write_text
 from electroscreen.species import Species
 
@@ -44,7 +40,7 @@ def write_forcefield(
     geometry_xyz
         The same geometry.
     recipe
-        May hold "ion_set", the name of a set in `library/ions.yaml`.
+        See `layers.layered`.
 
     Raises
     ------
@@ -58,55 +54,39 @@ def write_forcefield(
     if charges["species"] != species.name:
         raise ValueError(f"{charges_json}: holds the charges of {charges['species']}, not of {species.name}")
     masses = _masses(species)
-    if charges["verdict"] == OK:
-        found = _parameters(species, geometry_xyz, recipe, [atom["resp_e"] for atom in charges["atoms"]], masses)
-        terms = [*_charge_terms(charges), *found.terms]
-    else:
-        found, terms = Parameters(missing=[f"charges: {charges['verdict']}"]), []
+    positions, _ = read_geometry(geometry_xyz, species)
+    given = _charge_terms(charges) if charges["verdict"] == OK else []
+    found = layered(species, positions, given, masses, recipe, threads)
+    uncharged = len(species.symbols) - sum(term.term == "charge" for term in found.terms)
+    if charges["verdict"] != OK and (uncharged or found.missing):
+        found.missing.insert(0, Missing(f"charges: {charges['verdict']}"))
     if found.missing:
-        verdict = f"no force field: {'; '.join(found.missing)}"
+        verdict = f"no force field: {found.refusal}"
         write_text(xml_path, empty_xml(f"{species.name}: {verdict}"))
     else:
         verdict = OK
-        xml = force_field_xml(species.name, species.symbols, masses, terms, found.scaling_14, found.excluded_pairs)
+        xml = force_field_xml(
+            species.name, species.symbols, masses, found.terms, found.scaling_14, found.excluded_pairs
+        )
         write_text(xml_path, xml)
     write_json(
         json_path,
         {
             "species": species.name,
             "verdict": verdict,
+            "missing": [_as_record(gap, species) for gap in found.missing],
             "warnings": [*charges["warnings"], *found.warnings],
-            "layers": {"charges": charges["method"], **found.layers},
+            "layers": {"charges": _charges_said_by(found, charges), **found.layers},
             "scaling_14": found.scaling_14,
             "excluded_pairs": found.excluded_pairs,
             "quality": found.quality,
-            "parameters": [term.as_record() for term in terms],
+            "parameters": [term.as_record() for term in found.terms] if not found.missing else [],
             "charge_e": charges["total_charge_e"],
+            "polymer": species.polymer.model_dump() if species.polymer else None,
             "masses_amu": masses,
             "provenance": provenance(recipe, ("acpype", "rdkit", "openmm"), started, threads),
         },
     )
-
-
-def _parameters(
-    species: Species, geometry_xyz: Path, recipe: dict[str, Any], charges_e: list[float], masses_amu: list[float]
-) -> Parameters:
-    positions, _ = read_geometry(geometry_xyz, species)
-    if positions is None and len(species.symbols) > 1:
-        return Parameters(missing=["there is no geometry"])
-    plain = graph.skeleton(species, positions)
-    found = published(species, plain, recipe.get("ion_set", ION_SET)) or gaff2(species, positions, plain)
-    if not found.missing or len(species.symbols) == 1:
-        return found
-    fitted = derived(species, positions, plain, charges_e, masses_amu, _reference(species, positions))
-    if fitted.missing:
-        return Parameters(missing=list(dict.fromkeys([*found.missing, *fitted.missing])))
-    return fitted
-
-
-def _reference(species: Species, positions_angstrom) -> Reference:
-    hessian = xtb_hessian(species, positions_angstrom)
-    return Reference(hessian_in_kj_per_mol(hessian), "GFN2-xTB")
 
 
 def _charge_terms(charges: dict[str, Any]) -> list[Term]:
@@ -114,6 +94,17 @@ def _charge_terms(charges: dict[str, Any]) -> list[Term]:
         Term("charge", (atom["index"],), {"charge_e": atom["resp_e"]}, "automatic", charges["method"])
         for atom in charges["atoms"]
     ]
+
+
+def _charges_said_by(found: Parameters, charges: dict[str, Any]) -> str:
+    """The charges stage's method, or who replaced its charges."""
+    sources = list(dict.fromkeys(term.source for term in found.terms if term.term == "charge"))
+    return "; ".join(sources) or charges["method"]
+
+
+def _as_record(gap: Missing, species: Species) -> dict[str, Any]:
+    atoms = [f"{species.symbols[i]}{i + 1}" for i in gap.atoms]
+    return {"reason": gap.reason, "term": gap.term, "atoms": atoms, "add": remedy(gap, species.symbols)}
 
 
 def _masses(species: Species) -> list[float]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from electroscreen.chains import FRAGMENT_UNITS
 from electroscreen.forcefield import graph
 from electroscreen.forcefield.potential import (
     POINTS_PER_ANGSTROM2,
@@ -20,9 +21,11 @@ from electroscreen.forcefield.potential import (
 from electroscreen.forcefield.resp import BOHR_ANGSTROM, RESTRAINTS, TIGHTNESS_E, RespFit, fit_resp
 from electroscreen.quantum.potential import electrostatic_potential, total_density
 from electroscreen.quantum.scf import SCFNotConvergedError
+from electroscreen.quantum.structures import starting_structures
 from electroscreen.record import OK, provenance, write_json
 from electroscreen.species import Species, parse_xyz
 
+CHAIN_CONFORMERS = 6
 RRMS_FAIR = 0.3
 DIPOLE_ERROR_FAIR_DEBYE = 0.3
 _DEBYE_PER_E_ANGSTROM = 4.803204712570263
@@ -77,6 +80,8 @@ def read_geometry(path: Path, species: Species) -> tuple[np.ndarray | None, str]
 def _charges(species: Species, paths: list[Path], recipe: dict[str, Any], threads: int) -> dict[str, Any]:
     if len(species.symbols) == 1:
         return _monatomic(species)
+    if species.is_long_chain:
+        return _of_chain(species, recipe, threads)
     read = [read_geometry(path, species) for path in paths]
     absent = [comment for positions, comment in read if positions is None]
     if absent:
@@ -90,6 +95,30 @@ def _charges(species: Species, paths: list[Path], recipe: dict[str, Any], thread
         return _not_computed(str(failure), verdict="not converged")
     record["warnings"] += [f"geometry: {comment}" for _, comment in read if "not converged" in comment]
     return record
+
+
+def _of_chain(species: Species, recipe: dict[str, Any], threads: int) -> dict[str, Any]:
+    """Charges of a chain from its trimer: the ends from the trimer's ends, all units between from its middle one.
+
+    The middle unit carries its formal charge exactly, so that a chain of any length has its total charge.
+    """
+    trimer = species.trimer()
+    conformers = starting_structures(trimer, CHAIN_CONFORMERS, 1)[: max(3, recipe["resp_conformers"])]
+    geometries = [structure.positions_angstrom for structure in conformers]
+    try:
+        record = _fitted(trimer, geometries, recipe["resp_basis"], threads)
+    except (SCFNotConvergedError, ValueError) as failure:
+        return _not_computed(f"of three units, {failure}", verdict="not converged")
+    atoms = [record["atoms"][i] for i in species.polymer.from_trimer()]
+    record["trimer_atoms"] = record["atoms"]
+    record["atoms"] = [atom | {"index": i} for i, atom in enumerate(atoms)]
+    record["total_charge_e"] = float(sum(atom["resp_e"] for atom in atoms))
+    record["method"] += f", of {FRAGMENT_UNITS} units in {len(geometries)} GFN2-xTB conformers; caps {_caps(species)}"
+    return record
+
+
+def _caps(species: Species) -> str:
+    return " and ".join(cap or "H" for cap in species.polymer.caps)
 
 
 def _fitted(species: Species, geometries: list[np.ndarray], basis: str, threads: int) -> dict[str, Any]:
@@ -111,6 +140,7 @@ def _fitted(species: Species, geometries: list[np.ndarray], basis: str, threads:
         classes,
         graph.methyl_and_methylene(plain),
         points_per_angstrom2=POINTS_PER_ANGSTROM2,
+        groups=_middle_unit(species),
     )
     from_charges = [_dipole_of_charges(species.symbols, x, fit.charges_e) for x in geometries]
     return {
@@ -127,6 +157,13 @@ def _fitted(species: Species, geometries: list[np.ndarray], basis: str, threads:
         "verdict": OK if fit.converged else "not converged",
         "warnings": _warnings(fit, from_charges, from_density),
     }
+
+
+def _middle_unit(species: Species) -> list[tuple[list[int], float]]:
+    """Of a trimer: the atoms of its middle unit, which longer chains repeat, and their formal charge."""
+    if species.polymer is None or species.polymer.units != FRAGMENT_UNITS:
+        return []
+    return [(species.polymer.middle(), species.polymer.unit_charge())]
 
 
 def _warnings(fit: RespFit, from_charges: list[float], from_density: list[float]) -> list[str]:

@@ -7,20 +7,30 @@ typed with carbon in the place of B-, which has as many electrons and bonds. No 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from electroscreen.forcefield import amber, graph
 from electroscreen.forcefield.ffxml import force_field_xml
-from electroscreen.forcefield.hessian_fit import Stiffness, balance, fit, frequencies_per_cm, spring_hessian
+from electroscreen.forcefield.hessian_fit import Stiffness, balance, fit, spring_hessian
 from electroscreen.forcefield.internal import Coordinate
 from electroscreen.forcefield.mechanics import Mechanics
-from electroscreen.forcefield.terms import Parameters, Term, angle_values, bond_values, lj_values, torsion_values
+from electroscreen.forcefield.quality import Reference, compared, doubts
+from electroscreen.forcefield.terms import (
+    Missing,
+    Parameters,
+    Term,
+    angle_values,
+    bond_values,
+    lj_values,
+    torsion_values,
+)
 from electroscreen.forcefield.typing import torsion_entry_values, typed
 from electroscreen.inputs import read_yaml
 from electroscreen.species import Species, molecule
@@ -30,17 +40,6 @@ _ELEMENTS = Path(__file__).parent / "library" / "elements.yaml"
 BALANCINGS = 4  # the fit changes the tension, the tension the fit; it settles at once
 PLANAR_RADIAN = np.radians(10.0)
 SOFT_BOND_KJ_PER_MOL_ANGSTROM2 = 300.0  # a tenth of a C-C bond
-FREQUENCIES_APART = 0.25
-BONDS_APART_ANGSTROM = 0.02
-ANGLES_APART_DEGREE = 2.0
-
-
-@dataclass(frozen=True)
-class Reference:
-    """A Hessian to fit to, kJ/mol/angstrom^2, and what it was computed with."""
-
-    hessian: np.ndarray
-    level: str
 
 
 @dataclass
@@ -59,7 +58,8 @@ def derived(
     plain,
     charges_e: Sequence[float],
     masses_amu: Sequence[float],
-    reference: Reference,
+    compute_reference: Callable[[], Reference],
+    sizes: Mapping[int, Term] = MappingProxyType({}),
 ) -> Parameters:
     """Return force-field terms of a molecule from its Hessian, with how well they give it back in `quality`.
 
@@ -67,16 +67,21 @@ def derived(
     ----------
     plain
         The bond graph, see `graph.skeleton`.
+    compute_reference
+        Called once, unless the molecule is refused.
+    sizes
+        Lennard-Jones terms that the user gives, by atom.
 
     Raises
     ------
     amber.ProgramError
         If the typing programs do not run on this machine.
     """
-    refusals = _refusals(species, plain)
+    refusals = _refusals(species, plain, sizes)
     if refusals:
         return Parameters(missing=refusals)
-    borrowed = _borrow(species, positions_angstrom, plain)
+    reference = compute_reference()
+    borrowed = _borrow(species, positions_angstrom, plain, sizes)
     cage = graph.cage(plain)
     found = Parameters(layers={"lj": "automatic", "bonded": LAYER}, warnings=list(borrowed.notes))
     found.excluded_pairs = graph.pairs_within(cage, plain)
@@ -85,8 +90,8 @@ def derived(
     blanks = [Term("bond", atoms, bond_values(1.0, 0.0), LAYER, "") for atoms in graph.bonds(plain)]
     fixed = [*charge_terms, *borrowed.lj, *turning]
     bare = _mechanics(species, plain, [*fixed, *blanks], masses_amu, found)
-    coordinates = _stiff_coordinates(plain, cage, positions_angstrom)
     classes = graph.equivalence_classes(plain)
+    coordinates = _stiff_coordinates(plain, cage, positions_angstrom, classes)
     source = f"fit to the {reference.level} Hessian"
     without_springs = bare.hessian(positions_angstrom)
     strained = np.zeros_like(without_springs)
@@ -103,28 +108,29 @@ def derived(
     found.terms = [*borrowed.lj, *bonded, *turning]
     found.missing += _too_soft(stiff, plain, cage)
     if not found.missing:
-        found.quality = _compare(whole, reference, positions_angstrom, masses_amu, plain)
-        found.warnings += _doubts(found.quality)
+        found.quality = compared(whole, reference, positions_angstrom, masses_amu, plain)
+        found.warnings += doubts(found.quality)
     return found
 
 
-def _refusals(species: Species, plain) -> list[str]:
-    if len(species.symbols) == 1:
-        return [f"the library holds no ion {species.symbols[0]} of charge {species.charge:+d}"]
+def _refusals(species: Species, plain, sizes: Mapping[int, Term]) -> list[Missing]:
     if species.multiplicity != 1:
-        return ["open shells have no force field here"]
+        return [Missing("open shells have no force field here")]
     if graph.pieces(plain) > 1:
-        return ["it is several molecules: give each as a species of its own"]
+        return [Missing("it is several molecules: give each as a species of its own")]
     if species.smiles is None and not graph.cage(plain):
-        return ["given by coordinates, which tell no bond orders: give a SMILES"]
+        return [Missing("given by coordinates, which tell no bond orders: give a SMILES")]
     if species.formula == "H2O":
-        return ["nor do terms from a Hessian make a liquid of it"]
+        return [Missing("nor do terms from a Hessian make a liquid of it")]
     known = _elements()
-    strange = sorted({s for s in species.symbols if s not in known["own"] and s not in known["gaff2_types"]})
-    return [f"{symbol}: no Lennard-Jones parameters; add them to the species" for symbol in strange]
+    return [
+        Missing(f"{symbol}{i + 1}: no Lennard-Jones parameters of {symbol}", "lj", (i,))
+        for i, symbol in enumerate(species.symbols)
+        if symbol not in known["own"] and symbol not in known["gaff2_types"] and i not in sizes
+    ]
 
 
-def _borrow(species: Species, positions: np.ndarray, plain) -> _Borrowed:
+def _borrow(species: Species, positions: np.ndarray, plain, sizes: Mapping[int, Term]) -> _Borrowed:
     """GAFF2's Lennard-Jones parameters, by its own typing where that is possible, else by element and neighbours."""
     borrowed = _Borrowed([])
     if species.smiles is not None:
@@ -133,7 +139,7 @@ def _borrow(species: Species, positions: np.ndarray, plain) -> _Borrowed:
         except (amber.TypingRefusedError, ValueError) as refusal:
             borrowed.notes.append(f"typed by element: {refusal}")
     for i, symbol in enumerate(species.symbols):
-        borrowed.lj.append(_lennard_jones(i, symbol, plain, borrowed))
+        borrowed.lj.append(sizes.get(i) or _lennard_jones(i, symbol, plain, borrowed))
     return borrowed
 
 
@@ -202,7 +208,7 @@ def _free_torsions(plain, cage: set[int], borrowed: _Borrowed, notes: list[str])
     return terms
 
 
-def _stiff_coordinates(plain, cage: set[int], positions: np.ndarray) -> list[Coordinate]:
+def _stiff_coordinates(plain, cage: set[int], positions: np.ndarray, classes: Sequence[int]) -> list[Coordinate]:
     """Return what is fitted: bonds, angles, torsions about ring bonds outside of cages, planar threefold centres."""
     stiff = [Coordinate("bond", atoms) for atoms in graph.bonds(plain)]
     stiff += [Coordinate("angle", atoms) for atoms in graph.angles(plain)]
@@ -211,7 +217,9 @@ def _stiff_coordinates(plain, cage: set[int], positions: np.ndarray) -> list[Coo
         for atoms in graph.torsions(plain)
         if not graph.turns(plain, *atoms[1:3]) and not cage & set(atoms[1:3]) and not _nearly_straight(atoms, positions)
     ]
-    for centre, (i, j, k) in graph.threefold_centres(plain):
+    for centre, around in graph.threefold_centres(plain):
+        # Centres that are the same by symmetry are read in the same order, so that they share a stiffness.
+        i, j, k = sorted(around, key=lambda atom: classes[atom])
         improper = Coordinate("improper", (i, j, centre, k))
         if abs(np.sin(improper.value(positions))) < np.sin(PLANAR_RADIAN):
             stiff.append(improper)
@@ -256,7 +264,7 @@ def _torsion_well(own_radian: float, rest_radian: float, k_kj_per_mol: float) ->
     return torsion_values([(1, float(minimum - 180), k_kj_per_mol)])
 
 
-def _too_soft(stiff: list[Stiffness], plain, cage: set[int]) -> list[str]:
+def _too_soft(stiff: list[Stiffness], plain, cage: set[int]) -> list[Missing]:
     """A bond that the fit leaves without stiffness is none: better no force field than a molecule that falls apart.
 
     Within a cage each atom is held by five others and the angles between them.
@@ -264,51 +272,20 @@ def _too_soft(stiff: list[Stiffness], plain, cage: set[int]) -> list[str]:
     bonds = [g for g in stiff if g.members[0].kind == "bond" and not set(g.members[0].atoms) <= cage]
     soft = [g for g in bonds if g.k_kj_per_mol < SOFT_BOND_KJ_PER_MOL_ANGSTROM2]
     return [
-        f"bond {'-'.join(plain.GetAtomWithIdx(i).GetSymbol() for i in group.members[0].atoms)}: the Hessian gives it "
-        f"{group.k_kj_per_mol:.0f} kJ/mol/Å², which holds nothing together"
+        Missing(
+            f"bond {'-'.join(plain.GetAtomWithIdx(i).GetSymbol() for i in member.atoms)}: the Hessian gives it "
+            f"{group.k_kj_per_mol:.0f} kJ/mol/Å², which holds nothing together",
+            "bond",
+            member.atoms,
+        )
         for group in soft
+        for member in group.members
     ]
 
 
 def _mechanics(species: Species, plain, terms: list[Term], masses: Sequence[float], found: Parameters) -> Mechanics:
     xml = force_field_xml(species.name, species.symbols, masses, terms, found.scaling_14, found.excluded_pairs)
     return Mechanics(species.name, species.symbols, graph.bonds(plain), xml)
-
-
-def _compare(
-    whole: Mechanics, reference: Reference, positions: np.ndarray, masses: Sequence[float], plain
-) -> dict[str, Any]:
-    """Return how vibrations and minimum of the force field differ from the reference's."""
-    minimum = whole.minimised(positions)
-    wanted = frequencies_per_cm(reference.hessian, positions, masses)
-    ours = frequencies_per_cm(whole.hessian(minimum), minimum, masses)
-    apart = np.abs(ours - wanted)
-    bonds = [Coordinate("bond", atoms) for atoms in graph.bonds(plain)]
-    angles = [Coordinate("angle", atoms) for atoms in graph.angles(plain)]
-    return {
-        "level": reference.level,
-        "frequencies_per_cm": ours,
-        "reference_frequencies_per_cm": wanted,
-        "mean_frequency_error_per_cm": float(apart.mean()),
-        "largest_frequency_error_per_cm": float(apart.max()),
-        "relative_frequency_error": float((apart / np.maximum(np.abs(wanted), 50)).mean()),
-        "largest_bond_error_angstrom": max(abs(c.value(minimum) - c.value(positions)) for c in bonds),
-        "largest_angle_error_degree": float(
-            np.degrees(max((abs(c.value(minimum) - c.value(positions)) for c in angles), default=0.0))
-        ),
-    }
-
-
-def _doubts(quality: dict[str, Any]) -> list[str]:
-    doubts = []
-    if quality["relative_frequency_error"] > FREQUENCIES_APART:
-        percent = 100 * quality["relative_frequency_error"]
-        doubts.append(f"vibrations differ from the reference's by {percent:.0f} % on average")
-    if quality["largest_bond_error_angstrom"] > BONDS_APART_ANGSTROM:
-        doubts.append(f"a bond at rest is {quality['largest_bond_error_angstrom']:.3f} Å off its DFT length")
-    if quality["largest_angle_error_degree"] > ANGLES_APART_DEGREE:
-        doubts.append(f"an angle at rest is {quality['largest_angle_error_degree']:.1f}° off its DFT size")
-    return doubts
 
 
 @lru_cache(maxsize=1)

@@ -31,6 +31,7 @@ def fit_resp(
     refitted: Sequence[bool],
     restraints: tuple[float, float] = RESTRAINTS,
     points_per_angstrom2: float = 1.0,
+    groups: Sequence[tuple[Sequence[int], float]] = (),
 ) -> RespFit:
     """Fit atomic charges to the electrostatic potential around a molecule, in the two stages of RESP.
 
@@ -58,6 +59,9 @@ def fit_resp(
     points_per_angstrom2
         Density of the points: sums over points are divided by it, so that a finer
         grid does not weaken the restraint.
+    groups
+        Atoms whose charges add up to a given sum too, as in a polymer's repeat unit; no atom is in two groups, and
+        no class both within a group and outside of it.
 
     Returns
     -------
@@ -72,13 +76,14 @@ def fit_resp(
 
     free_in_groups = np.where(refitted, classes.max() + 1 + np.arange(len(classes)), classes)
     start = np.zeros(len(classes))
+    sums = _sums(len(classes), charge, groups)
     charges, converged = _stage(
-        matrix, vector, charge, restraints[0] * heavy, free_in_groups, np.ones_like(refitted), start
+        matrix, vector, sums, restraints[0] * heavy, free_in_groups, np.ones_like(refitted), start
     )
     if refitted.any():
-        charges, settled = _stage(matrix, vector, charge, restraints[1] * heavy, classes, refitted, charges)
+        charges, settled = _stage(matrix, vector, sums, restraints[1] * heavy, classes, refitted, charges)
         converged = converged and settled
-    charges = _rounded(charges, charge, classes, symbols)
+    charges = _rounded(charges, sums, classes, symbols)
     return RespFit(charges, _relative_error(conformers, charges), converged)
 
 
@@ -101,7 +106,7 @@ def _inverse_distances(positions: np.ndarray, points: np.ndarray) -> np.ndarray:
 def _stage(
     matrix: np.ndarray,
     vector: np.ndarray,
-    charge: int,
+    sums: list[tuple[np.ndarray, float]],
     weights: np.ndarray,
     classes: np.ndarray,
     fitted: np.ndarray,
@@ -110,18 +115,21 @@ def _stage(
     """Fit the atoms marked `fitted`, tied by class, around the others, which keep their charges.
 
     The restraint makes the equations nonlinear; they are solved again with the restraint's slope
-    at the last charges until these stand still. The total charge enters as a Lagrange multiplier.
+    at the last charges until these stand still. Sums of charges enter as Lagrange multipliers.
     """
     tie = (classes[fitted][:, None] == np.unique(classes[fitted])[None, :]).astype(float)
     inner = matrix[np.ix_(fitted, fitted)]
     held = charges[~fitted]
     target = tie.T @ (vector[fitted] - matrix[np.ix_(fitted, ~fitted)] @ held)
-    members = tie.sum(axis=0)
+    free = [(members, wanted) for members, wanted in sums if (members & fitted).any()]
+    members = np.array([tie.T @ members[fitted] for members, _ in free])
+    wanted = [total - charges[members & ~fitted].sum() for members, total in free]
+    none = np.zeros((len(free), len(free)))
     charges = charges.copy()
     for _ in range(ROUNDS_LIMIT):
         slope = weights[fitted] / np.sqrt(charges[fitted] ** 2 + TIGHTNESS_E**2)
-        bordered = np.block([[tie.T @ (inner + np.diag(slope)) @ tie, members[:, None]], [members, np.zeros(1)]])
-        solved = tie @ np.linalg.solve(bordered, np.append(target, charge - held.sum()))[:-1]
+        bordered = np.block([[tie.T @ (inner + np.diag(slope)) @ tie, members.T], [members, none]])
+        solved = tie @ np.linalg.solve(bordered, np.append(target, wanted))[: -len(free)]
         moved = np.abs(solved - charges[fitted]).max()
         charges[fitted] = solved
         if moved < SETTLED_E:
@@ -129,17 +137,27 @@ def _stage(
     return charges, False
 
 
-def _rounded(charges: np.ndarray, total: int, classes: np.ndarray, symbols: Sequence[str]) -> np.ndarray:
-    """Round to 1e-6 e; what is missing in the sum goes, in equal parts, to the class of the heaviest atoms."""
+def _sums(count: int, charge: int, groups: Sequence[tuple[Sequence[int], float]]) -> list[tuple[np.ndarray, float]]:
+    """Return which atoms add up to what, each atom once: the groups, and all other atoms."""
+    sums = [(np.isin(np.arange(count), members), float(total)) for members, total in groups]
+    others = ~np.any([members for members, _ in sums], axis=0) if sums else np.ones(count, dtype=bool)
+    return [*sums, (others, charge - sum(total for _, total in sums))]
+
+
+def _rounded(
+    charges: np.ndarray, sums: list[tuple[np.ndarray, float]], classes: np.ndarray, symbols: Sequence[str]
+) -> np.ndarray:
+    """Round to 1e-6 e; what a sum lacks then goes, in equal parts, to the class of its heaviest atoms."""
     from rdkit import Chem
 
     table = Chem.GetPeriodicTable()
-    heaviest = max(
-        range(len(symbols)), key=lambda i: (table.GetAtomicNumber(symbols[i]), (classes == classes[i]).sum())
-    )
     rounded = np.round(charges, 6)
-    members = classes == classes[heaviest]
-    rounded[members] += (total - rounded.sum()) / members.sum()
+    for members, total in sums:
+        heaviest = max(
+            np.flatnonzero(members), key=lambda i: (table.GetAtomicNumber(symbols[i]), (classes == classes[i]).sum())
+        )
+        alike = members & (classes == classes[heaviest])
+        rounded[alike] += (total - rounded[members].sum()) / alike.sum()
     return rounded
 
 

@@ -30,17 +30,34 @@ class Term:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class Missing:
+    """Why a molecule has no force field; with `term` and `atoms` where it is one term, which a user could give."""
+
+    reason: str
+    term: str = ""
+    atoms: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        return self.reason
+
+
 @dataclass
 class Parameters:
-    """All terms of a molecule but its charges, and what could not be had."""
+    """All terms of a molecule, and what could not be had; charges only where a layer brings its own."""
 
     terms: list[Term] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
+    missing: list[Missing] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     layers: dict[str, str] = field(default_factory=dict)
     scaling_14: dict[str, float] = field(default_factory=lambda: dict(AMBER_14))
     excluded_pairs: list[tuple[int, int]] = field(default_factory=list)
     quality: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def refusal(self) -> str:
+        """All reasons in one line, each once."""
+        return "; ".join(dict.fromkeys(map(str, self.missing)))
 
 
 def bond_values(length_angstrom: float, k_kj_per_mol_angstrom2: float) -> dict[str, float]:

@@ -13,6 +13,7 @@ import numpy as np
 from electroscreen.forcefield import amber, graph
 from electroscreen.forcefield.terms import (
     KCAL_KJ,
+    Missing,
     Parameters,
     Term,
     angle_values,
@@ -20,6 +21,7 @@ from electroscreen.forcefield.terms import (
     lj_values,
     torsion_values,
 )
+from electroscreen.quantum.structures import embedded_conformers
 from electroscreen.species import Species, molecule
 
 ELEMENTS = frozenset({"H", "C", "N", "O", "F", "P", "S", "Cl", "Br", "I"})
@@ -44,11 +46,11 @@ def gaff2(species: Species, positions_angstrom: np.ndarray, plain) -> Parameters
     """
     refusals = _refusals(species, plain)
     if refusals:
-        return Parameters(missing=refusals)
+        return Parameters(missing=[Missing(reason) for reason in refusals])
     try:
-        types, table = typed(molecule(species.smiles), positions_angstrom, species.charge)
+        types, table = _types_of_chain(species) if species.is_long_chain else _types(species, positions_angstrom)
     except amber.TypingRefusedError as error:
-        return Parameters(missing=[str(error)])
+        return Parameters(missing=[Missing(str(error))])
     return _assign(types, table, plain)
 
 
@@ -68,6 +70,17 @@ def _refusals(species: Species, plain) -> list[str]:
     if species.formula == "H2O":
         return ["GAFF2 is no water model"]
     return []
+
+
+def _types(species: Species, positions_angstrom: np.ndarray) -> tuple[list[str], amber.Table]:
+    return typed(molecule(species.smiles), positions_angstrom, species.charge)
+
+
+def _types_of_chain(species: Species) -> tuple[list[str], amber.Table]:
+    """A long chain has no types or terms that its trimer lacks; the programs take minutes over hundreds of atoms."""
+    trimer = species.trimer()
+    types, table = _types(trimer, embedded_conformers(trimer, 1)[0])
+    return [types[i] for i in species.polymer.from_trimer()], table
 
 
 def typed(drawn, positions_angstrom: np.ndarray, charge: int) -> tuple[list[str], amber.Table]:
@@ -99,7 +112,7 @@ def _assign(types: list[str], table: amber.Table, plain) -> Parameters:
     for i, name in enumerate(types):
         entry = table.lj.get((name,))
         if entry is None or name.lower() == "du":
-            found.missing.append(f"{plain.GetAtomWithIdx(i).GetSymbol()}{i + 1}: no GAFF2 type")
+            found.missing.append(Missing(f"{plain.GetAtomWithIdx(i).GetSymbol()}{i + 1}: no GAFF2 type"))
         else:
             _add(found, "lj", (i,), lj_values(*entry.rows[0]), entry, (name,))
     if found.missing:
@@ -114,13 +127,12 @@ def _assign(types: list[str], table: amber.Table, plain) -> Parameters:
             names = tuple(types[i] for i in atoms)
             entry = _look_up(kind, names, tables)
             if entry is None:
-                found.missing.append(f"{kind} {'-'.join(names)}: no GAFF2 parameter")
+                found.missing.append(Missing(f"{kind} {'-'.join(names)}: no GAFF2 parameter", kind, atoms))
             else:
                 _add(found, kind, atoms, values(entry.rows), entry, names)
     for centre, around in graph.threefold_centres(plain):
         _add_improper(found, centre, around, types, table)
     _check_symmetry(found, plain)
-    found.missing = sorted(set(found.missing))
     found.warnings = sorted(set(found.warnings))
     return found
 
@@ -185,9 +197,9 @@ def _check_symmetry(found: Parameters, plain) -> None:
     would become single-bonded and the other double-bonded; that is no model of the ion.
     """
     classes = graph.equivalence_classes(plain)
-    for kind, key, tolerance, unit, notes in (
-        ("bond", "length_angstrom", SAME_BOND_ANGSTROM, " Å", found.missing),
-        ("angle", "angle_degree", SAME_ANGLE_DEGREE, "°", found.warnings),
+    for kind, key, tolerance, unit in (
+        ("bond", "length_angstrom", SAME_BOND_ANGSTROM, " Å"),
+        ("angle", "angle_degree", SAME_ANGLE_DEGREE, "°"),
     ):
         places: dict[tuple[int, ...], list[Term]] = {}
         for term in found.terms:
@@ -198,10 +210,14 @@ def _check_symmetry(found: Parameters, plain) -> None:
             low, high = (pick(terms, key=lambda t: t.values[key]) for pick in (min, max))
             if high.values[key] - low.values[key] > tolerance:
                 names = "-".join(plain.GetAtomWithIdx(i).GetSymbol() for i in low.atoms)
-                notes.append(
+                note = (
                     f"{kind} {names}: GAFF2 makes it {low.values[key]:g}{unit} and {high.values[key]:g}{unit} "
                     "in places that are the same by symmetry"
                 )
+                if kind == "bond":
+                    found.missing += [Missing(note, kind, term.atoms) for term in terms]
+                else:
+                    found.warnings.append(note)
 
 
 def _fits(names: tuple[str, ...], types: list[str]) -> bool:

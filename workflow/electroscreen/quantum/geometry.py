@@ -14,7 +14,7 @@ from electroscreen.quantum.minimum import Minimum, Progress, find_minimum
 from electroscreen.quantum.optimise import Optimised, Surface
 from electroscreen.quantum.scf import HARTREE_EV, SCFNotConvergedError
 from electroscreen.quantum.stability import stability_warnings
-from electroscreen.quantum.structures import Structure, System, starting_structures
+from electroscreen.quantum.structures import Structure, System, embedded_conformers, starting_structures
 from electroscreen.record import OK, locked, provenance, whole, write_json
 from electroscreen.settings import Quantum
 from electroscreen.species import Species
@@ -73,7 +73,10 @@ def _find_geometry(
     }
     positions, density = np.zeros((0, 3)), np.zeros((0, 0))
     try:
-        positions, density, found = _search(species, quantum, recipe, files)
+        if species.is_long_chain:
+            positions, found = _chain(species)
+        else:
+            positions, density, found = _search(species, quantum, recipe, files)
         record |= found
     except InputError:
         raise
@@ -121,6 +124,16 @@ def _search(
     record |= optimised(found.optimised) | {"scf_stability": surface.stability} | _curvature(surface, found)
     warnings = _warnings(surface, record)
     return found.optimised.positions_angstrom, found.optimised.density, record | {"warnings": warnings}
+
+
+def _chain(species: Species) -> tuple[np.ndarray, dict[str, Any]]:
+    """A conformer of a long chain as packing needs one; its force field comes from three units."""
+    conformers = embedded_conformers(species, 1)
+    if not conformers:
+        raise ValueError("RDKit finds no structure in space for the chain")
+    found = {"verdict": OK, "level": "RDKit and UFF", "energy_hartree": None, "candidates": []}
+    minimum = "not verified: a chain of more than three units is no subject of DFT"
+    return conformers[0], found | {"minimum": minimum, "warnings": [f"minimum {minimum}"]}
 
 
 def choose_start(structures: list[Structure], count: int, surface: Surface) -> tuple[list[dict[str, Any]], np.ndarray]:

@@ -103,7 +103,11 @@ def test_check_counts_what_is_there(shipped, electroscreen):
     complexes = len(list((shipped / "molecules" / "complexes").glob("*.yaml")))
     boxes = len(list((shipped / "molecules" / "boxes").glob("*.yaml")))
     assert (code, err) == (0, [])
-    assert out == [f"{species} species, {complexes} complexes, {boxes} boxes: all inputs can be used"]
+    *told, counted = out
+    assert counted == f"{species} species, {complexes} complexes, {boxes} boxes: all inputs can be used"
+    (box,) = told
+    assert box.startswith("box natfsi_dol_fec: 1439 atoms (4 NaTFSI, 115 DOL, 11 FEC), neutral, rounding ")
+    assert "one replica of 273 ps at " in box
 
 
 def test_a_project_that_is_not_there(tmp_path, electroscreen):

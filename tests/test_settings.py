@@ -43,6 +43,7 @@ FAULTS = {
     "forcefield.ion_charge_scale": (1.2, r"less than or equal to 1"),
     "box.atoms": (10, r"greater than or equal to 100"),
     "box.packing_density_fraction": (1.1, r"less than or equal to 1"),
+    "box.boxes": (["natfsi_dol_fce"], r"there is no box 'natfsi_dol_fce', did you mean 'natfsi_dol_fec'\?"),
     "dynamics.timestep_fs": (0, r"greater than 0"),
     "dynamics.hydrogen_mass_amu": (0.5, r"greater than or equal to 1"),
     "dynamics.cutoff_angstrom": (1.0, r"greater than or equal to 8"),

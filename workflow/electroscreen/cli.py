@@ -62,8 +62,20 @@ def _positive(text: str) -> int:
 
 
 def check(project: Project, options: argparse.Namespace) -> None:
-    """Check every file that a user writes, and compute nothing."""
+    """Check every file that a user writes, and compute nothing; say what the boxes hold and cost."""
     project.check()
+    from electroscreen.boxes.cost import expected_cost
+
+    for name in project.asked_boxes:
+        components = project.whole_molecules(name)
+        every = project.box_species(project.box(name))
+        atoms = sum(c.count * len(every[c.species].symbols) for c in components)
+        worst = max(components, key=lambda c: abs(c.rounding_percent))
+        print(
+            f"box {name}: {atoms} atoms ({', '.join(f'{c.count} {c.species}' for c in components)}), neutral, rounding "
+            f"{worst.rounding_percent:+.1f} % at most ({worst.species}); "
+            f"{expected_cost(atoms, project.settings.dynamics, project.results)}"
+        )
     counts = (
         f"{len(project.species_names)} species, {len(project.complex_names)} complexes, {len(project.box_names)} boxes"
     )
@@ -246,6 +258,7 @@ def tables(project: Project, options: argparse.Namespace) -> None:
         output,
         complexes,
         project.asked_complexes,
+        project.asked_boxes,
     )
 
 

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from electroscreen.recipes import species_of
+
 PROTOCOL = {
     "geometry": 3,
     "orbitals": 3,
@@ -92,10 +94,14 @@ def complex_recipe(wanted, every: Mapping[str, Any], settings) -> dict[str, Any]
 def box_recipe(stage: str, box, every: Mapping[str, Any], settings) -> dict[str, Any]:
     """Return what decides a stage of one box; `every` maps names to species."""
     if stage == "composition":
-        densities = {name: every[name].density_g_per_ml for name in box.recipe}
-        written = box.model_dump(include={"temperature_k", "pressure_bar", "recipe"}, exclude_none=True)
+        densities = {name: every[name].density_g_per_ml for name in species_of(box)}
+        include = {"temperature_k", "pressure_bar", "recipe", "density_g_per_ml", "edge_angstrom"}
+        # What few boxes have is left out where it is not, so that it changes no recipe of the others.
+        include |= {"conversion"} if box.conversion else set()
+        written = box.model_dump(include=include, exclude_none=True)
         scale = settings.forcefield.ion_charge_scale
-        return _recipe(stage, **written, densities=densities, box=settings.box.model_dump(), ion_charge_scale=scale)
+        size = settings.box.model_dump(exclude={"boxes"})
+        return _recipe(stage, **written, densities=densities, box=size, ion_charge_scale=scale)
     if stage == "packing":
         used = settings.dynamics.model_dump(include={"seed", "cutoff_angstrom", "hydrogen_mass_amu"})
         return _recipe(stage, dynamics=used, ion_charge_scale=settings.forcefield.ion_charge_scale)

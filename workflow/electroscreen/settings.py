@@ -110,8 +110,9 @@ class ForceField(Model):
 
 
 class Box(Model):
-    """Size of a simulated box."""
+    """Which boxes to simulate, and their size."""
 
+    boxes: Literal["all"] | list[str] = Field(default="all", description="which of molecules/boxes/ to simulate")
     atoms: int = Field(ge=100, description="the recipe is scaled to about this many atoms")
     packing_density_fraction: float = Field(
         default=0.8, gt=0.1, le=1.0, description="density at packing, as a fraction of the ideal mixture's"

@@ -133,7 +133,7 @@ class Species(Model):
     @property
     def formula(self) -> str:
         """Hill formula without the charge."""
-        return _formula(self.symbols)
+        return hill_formula(self.symbols)
 
     @property
     def molar_mass_g_per_mol(self) -> float:
@@ -241,7 +241,7 @@ def _check_ions(path: Path, species: Species, every: dict[str, Species]) -> None
         raise InputError(f"{path}: ions: their charges add up to {charge:+d}, the species carries {species.charge:+d}")
     atoms = sorted(symbol for ion, count in species.ions.items() for symbol in count * every[ion].symbols)
     if atoms != sorted(species.symbols):
-        raise InputError(f"{path}: ions: their atoms are {_formula(atoms)}, the species is {species.formula}")
+        raise InputError(f"{path}: ions: their atoms are {hill_formula(atoms)}, the species is {species.formula}")
 
 
 def _check_smiles(smiles: str, path: Path) -> None:
@@ -290,7 +290,8 @@ def _atomic_number(symbol: str) -> int:
             raise ValueError(f"'{symbol}' is not an element") from None
 
 
-def _formula(symbols: list[str]) -> str:
+def hill_formula(symbols: list[str]) -> str:
+    """Return a formula with carbon and hydrogen first, the rest by the alphabet."""
     counts = {symbol: symbols.count(symbol) for symbol in sorted(set(symbols))}
     first = [s for s in ("C", "H") if s in counts and "C" in counts]
     order = first + [s for s in counts if s not in first]

@@ -32,7 +32,7 @@ try:
     if workflow.is_main_process:
         PROJECT.check()
     ESP = PROJECT.settings.quantum.esp is not None
-    SPECIES, COMPLEXES, BOXES = PROJECT.screened_species, PROJECT.asked_complexes, PROJECT.box_names
+    SPECIES, COMPLEXES, BOXES = PROJECT.screened_species, PROJECT.asked_complexes, PROJECT.asked_boxes
     REPLICAS = range(1, PROJECT.settings.dynamics.replicas + 1)
     FIGURES = expand(f"{RESULTS}/figures/{{name}}.{{kind}}", name=figure_names(PROJECT.centers()), kind=["png", "svg"])
 except InputError as fault:

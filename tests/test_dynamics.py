@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from dynamics_helpers import OUTPUTS, dynamics, files_in, run, small_box, trajectory, write_box
 
+from electroscreen.dynamics.equilibration import read_states
 from electroscreen.dynamics.platform import choose_platform
 from electroscreen.dynamics.protocol import Phase, build_integrator, phases, with_ensemble
-from electroscreen.dynamics.run import COLUMNS, read_states
+from electroscreen.dynamics.states import COLUMNS
 from electroscreen.record import read_json, write_json
 
 BOLTZMANN = 0.00831446261815324  # kJ/mol/K

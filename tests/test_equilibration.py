@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from electroscreen.dynamics.equilibration import block_mean, drift
-from electroscreen.dynamics.run import judge
+from electroscreen.dynamics.equilibration import block_mean, drift, judge
 
 RUNS = 1000
 

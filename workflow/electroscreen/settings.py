@@ -119,17 +119,44 @@ class Box(Model):
     )
 
 
+class AnnealStep(Model):
+    """One step of annealing; temperature and pressure are the box's own unless given."""
+
+    ensemble: Literal["NVT", "NPT"]
+    length_ps: float = Field(gt=0)
+    temperature_k: float | None = Field(default=None, gt=0, le=2000)
+    pressure_bar: float | None = Field(default=None, ge=0, le=1e5, description="in NPT only")
+    timestep_fs: float = Field(default=1.0, gt=0, le=5)
+
+    @model_validator(mode="after")
+    def _pressure_needs_a_barostat(self) -> AnnealStep:
+        if self.ensemble == "NVT" and self.pressure_bar is not None:
+            raise ValueError("pressure_bar has no meaning in NVT: write ensemble: NPT, or leave it out")
+        return self
+
+
 class Dynamics(Model):
     """Protocol of a molecular-dynamics run; all lengths in picoseconds."""
 
     timestep_fs: float = Field(gt=0, le=5)
     hydrogen_mass_amu: float = Field(default=3.0, ge=1.0, le=4.0)
     cutoff_angstrom: float = Field(ge=8, le=16)
+    pme_tolerance: float = Field(default=5e-4, ge=1e-6, le=1e-2, description="relative error of Ewald's forces")
+    anneal: Literal["none", "21-step"] | list[AnnealStep] = Field(
+        default="none", description="steps before the density is sought, in boxes that hold chains"
+    )
     equilibrate_npt_ps: float = Field(gt=0)
+    equilibrate_npt_limit_ps: float | None = Field(
+        default=None,
+        gt=0,
+        description="go on with NPT, one length after the other, until settled or up to here",
+    )
     equilibrate_nvt_ps: float = Field(ge=0)
-    production_ps: float = Field(gt=0)
+    equilibrate_nvt_limit_ps: float | None = Field(default=None, gt=0, description="likewise in NVT at the mean volume")
+    production_ps: float = Field(gt=0, description="raised later, a run that has ended goes on from there")
     frame_ps: float = Field(gt=0, description="time between stored frames")
     checkpoint_ps: float = Field(gt=0)
+    checkpoint_minutes: float = Field(default=15.0, gt=0, description="a checkpoint at least this often, by the clock")
     replicas: int = Field(ge=1)
     seed: int = Field(
         ge=0,
@@ -156,6 +183,10 @@ class Dynamics(Model):
             raise ValueError(
                 f"equilibrate_npt_ps is {self.equilibrate_npt_ps:g}, but the mean density needs 20 times frame_ps"
             )
+        for name in ("equilibrate_npt", "equilibrate_nvt"):
+            length, limit = getattr(self, f"{name}_ps"), getattr(self, f"{name}_limit_ps")
+            if limit is not None and limit < length:
+                raise ValueError(f"{name}_limit_ps is {limit:g}, which is below {name}_ps of {length:g}")
         return self
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from electroscreen.boxes.composition import Composition, compose, concentrations, conversion_percent
 from electroscreen.boxes.cost import expected_cost
-from electroscreen.boxes.packing import PackingError, Part, pack
+from electroscreen.boxes.packing import PackingError, Part, check_length, pack
 from electroscreen.quantum.geometry import read_xyz
 from electroscreen.recipes import BoxRecipe, end_groups
 from electroscreen.record import OK, provenance, read_json, write_json, write_text
@@ -107,7 +107,15 @@ def write_packing(
         record["verdict"] = reason if reason.startswith("not built") else f"not built: {reason}"
     for name, text in files.items():
         write_text(folder / name, text)
-    record["provenance"] = provenance(recipe, ("packmol", "openmm"), started)
+    electrostatics = f"particle-mesh Ewald, relative error of forces {settings.dynamics.pme_tolerance:g}"
+    cutoff = settings.dynamics.cutoff_angstrom
+    record["provenance"] = provenance(
+        recipe,
+        ("packmol", "openmm"),
+        started,
+        electrostatics=electrostatics,
+        lennard_jones=f"cut off at {cutoff:g} Å, energy and pressure corrected for what lies beyond",
+    )
     write_json(folder / "packing.json", record)
 
 
@@ -130,6 +138,8 @@ def _build(
         Part(m["species"], m["symbols"], read_xyz(geometries[m["species"]]), m["count"])
         for m in composition["molecules"]
     ]
+    for part in parts:
+        check_length(part, edge)
     topology, system = build_system(
         [(part.species, part.count) for part in parts],
         forcefields,
@@ -137,6 +147,7 @@ def _build(
         cutoff_angstrom=settings.dynamics.cutoff_angstrom,
         hydrogen_mass_amu=settings.dynamics.hydrogen_mass_amu,
         edge_angstrom=edge,
+        pme_tolerance=settings.dynamics.pme_tolerance,
     )
     positions = pack(parts, edge, seed)
     text = io.StringIO()
@@ -168,6 +179,7 @@ def _molecule_record(name: str, count: int, species: Species) -> dict[str, Any]:
         "species": name,
         "count": count,
         "charge_e": species.charge,
+        "role": species.role,
         "symbols": species.symbols,
         "masses_amu": [table.GetAtomicWeight(symbol) for symbol in species.symbols],
     }

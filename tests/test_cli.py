@@ -187,5 +187,7 @@ def test_a_stage_checks_its_own_input(project, electroscreen):
 
 def test_check_tells_that_a_component_would_vanish(project, refused):
     text = "name: Y\ntitle: y\ntemperature_k: 300\nrecipe:\n  DOL: {volume_ml: 1000}\n  FEC: {volume_ml: 0.01}\n"
-    (project / "molecules" / "boxes" / "Y.yaml").write_text(text, encoding="utf-8")
+    (project / "molecules" / "boxes" / "natfsi_dol_fec.yaml").write_text(
+        text.replace("Y", "natfsi_dol_fec", 1), encoding="utf-8"
+    )
     assert "recipe.FEC" in refused()

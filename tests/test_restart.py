@@ -349,7 +349,7 @@ def test_a_full_disk_is_one_line_and_the_same_command_goes_on(project, monkeypat
     replica = small_box(project / "results" / "quick" / "boxes" / "natfsi_dol_fec" / "replica-1")
     settings = project / "config" / "quick.yaml"
     content = yaml.safe_load(settings.read_text(encoding="utf-8"))
-    content["dynamics"] = dynamics(**TINY | {"production_ps": 40, "checkpoint_ps": 20}).model_dump()
+    content["dynamics"] = dynamics(**TINY | {"production_ps": 20, "checkpoint_ps": 20}).model_dump()
     settings.write_text(yaml.safe_dump(content), encoding="utf-8")
     state_size = 15_000  # the state of 28 atoms fits, the frames of 20 ps do not
     words = [sys.executable, "-c", FULL, str(project)]
@@ -362,7 +362,7 @@ def test_a_full_disk_is_one_line_and_the_same_command_goes_on(project, monkeypat
     assert segments_on_disk(replica) == 2
     went_on = subprocess.run([*words, str(10**9)], capture_output=True, text=True, check=False)
     assert went_on.returncode == 0
-    assert trajectory(replica)[0] == pytest.approx(0.2 * np.arange(1, 201), abs=1e-4)
+    assert trajectory(replica)[0] == pytest.approx(0.2 * np.arange(1, 101), abs=1e-4)
 
 
 def test_a_checkpoint_is_written_by_the_clock_too(tmp_path):

@@ -126,7 +126,7 @@ def test_species_that_are_only_parts_run_with_the_complex_that_holds_them(workfl
 
 
 def test_changed_solvent_reruns_the_complex_and_a_changed_part_reruns_it_too(workflow):
-    edit(workflow.folder / "molecules/complexes/Na_DOL.yaml", "dielectric: 7.1", "dielectric: 7.2")
+    edit(workflow.folder / "molecules/complexes/Na_DOL.yaml", "solvent: 7.1", "solvent: 7.2")
     workflow.run()
     assert workflow.calls() == sorted(["binding Na_DOL", *REPORTING, "summary"])
     edit(workflow.folder / "molecules/species/DOL.yaml", "C1COCO1", "C1OCOC1")

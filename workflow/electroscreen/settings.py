@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from electroscreen.inputs import Model, check_name, read_model
 
@@ -135,6 +135,13 @@ class AnnealStep(Model):
         return self
 
 
+Annealing = Annotated[
+    Annotated[Literal["none", "21-step"], Tag("name")] | Annotated[list[AnnealStep], Tag("steps")],
+    # Told apart beforehand, so that a fault is one of the kind that was meant.
+    Discriminator(lambda given: "steps" if isinstance(given, list) else "name"),
+]
+
+
 class Dynamics(Model):
     """Protocol of a molecular-dynamics run; all lengths in picoseconds."""
 
@@ -142,7 +149,7 @@ class Dynamics(Model):
     hydrogen_mass_amu: float = Field(default=3.0, ge=1.0, le=4.0)
     cutoff_angstrom: float = Field(ge=8, le=16)
     pme_tolerance: float = Field(default=5e-4, ge=1e-6, le=1e-2, description="relative error of Ewald's forces")
-    anneal: Literal["none", "21-step"] | list[AnnealStep] = Field(
+    anneal: Annealing = Field(
         default="none", description="steps before the density is sought, in boxes that hold chains"
     )
     equilibrate_npt_ps: float = Field(gt=0)

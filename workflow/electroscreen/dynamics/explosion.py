@@ -42,46 +42,52 @@ def explain(system, integrator, platform, properties, topology, good: Moment, st
     context.setPeriodicBoxVectors(*good.state.getPeriodicBoxVectors())
     context.setPositions(good.state.getPositions())
     context.setVelocities(good.state.getVelocities())
-    groups = range(len(openmm_forces[:31]))
     names = [TERMS.get(type(force).__name__, type(force).__name__) for force in openmm_forces[:31]]
-    first = last = _energies(context, groups)
-    # Forces before each step: those of the step that broke it are no longer numbers.
-    forces = _forces(context)
+    scale, first = _kinetic(context), _energies(context, len(names))
+    last, culprit = first, None
     for step in range(1, steps + 1):
+        # Those of a step before: of the one that breaks it they are no longer numbers.
+        worst = int(np.argmax(last - first))
+        if culprit is None:
+            atoms = _worst_atoms(context, worst, topology)
         try:
             integrator.step(1)
-            energies = _energies(context, groups)
+            energies = _energies(context, len(names))
         except openmm.OpenMMException:
             energies = np.full(len(names), np.nan)
-        if not np.isfinite(energies).all():
-            worst = int(np.argmax(np.where(np.isfinite(energies), last - first, np.inf)))
-            if not np.isfinite(energies).any():
-                worst = int(np.argmax(last - first))
-            return (
-                f"at step {good.step + step}, when the {names[worst]} energy had gone from {first[worst]:.4g} to "
-                f"{last[worst]:.4g} kJ/mol; the largest forces were on {_worst_atoms(forces, topology)}"
-            )
-        last, forces = energies, _forces(context)
+        broken = not np.isfinite(energies).all()
+        if culprit is None and (broken or (energies - first).max() > scale):
+            # The first term to rise by as much as all motion there was: what flies apart afterwards hits the others.
+            if not broken:
+                worst = int(np.argmax(energies - first))
+                atoms = _worst_atoms(context, worst, topology)
+            culprit = f"first the {names[worst]} energy rose, at step {good.step + step}, with most force on {atoms}"
+        if broken:
+            return f"at step {good.step + step}: {culprit}"
+        last = energies
     return f"between the steps {good.step} and {good.step + steps}, but not again when these were repeated"
 
 
-def _energies(context, groups) -> np.ndarray:
+def _kinetic(context) -> float:
     from openmm import unit
 
-    states = (context.getState(energy=True, groups={group}) for group in groups)
+    return context.getState(energy=True).getKineticEnergy().value_in_unit(unit.kilojoule_per_mole)
+
+
+def _energies(context, count: int) -> np.ndarray:
+    from openmm import unit
+
+    states = (context.getState(energy=True, groups={group}) for group in range(count))
     return np.array([state.getPotentialEnergy().value_in_unit(unit.kilojoule_per_mole) for state in states])
 
 
-def _forces(context) -> np.ndarray:
+def _worst_atoms(context, group: int, topology, count: int = 2) -> str:
     from openmm import unit
 
-    forces = context.getState(forces=True).getForces(asNumpy=True)
-    return np.linalg.norm(forces.value_in_unit(unit.kilojoule_per_mole / unit.nanometer), axis=1)
-
-
-def _worst_atoms(forces: np.ndarray, topology, count: int = 2) -> str:
+    forces = context.getState(forces=True, groups={group}).getForces(asNumpy=True)
+    sizes = np.linalg.norm(forces.value_in_unit(unit.kilojoule_per_mole / unit.nanometer), axis=1)
     atoms = list(topology.atoms())
-    order = np.argsort(np.nan_to_num(forces, nan=np.inf))[::-1][:count]
+    order = np.argsort(sizes)[::-1][:count]
     return " and ".join(
         f"atom {i + 1} ({atoms[i].name} of {atoms[i].residue.name} {atoms[i].residue.id})" for i in order
     )

@@ -110,4 +110,4 @@ def files_in(folder: Path) -> list[str]:
 
 
 INPUTS = ["packed.pdb", "packing.json", "system.xml"]
-OUTPUTS = sorted([*INPUTS, "equilibration.json", "state.csv", "trajectory.xtc"])
+OUTPUTS = sorted([*INPUTS, "equilibration.json", "restart", "state.csv", "trajectory.xtc"])

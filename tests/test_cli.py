@@ -103,7 +103,11 @@ def test_check_counts_what_is_there(shipped, electroscreen):
     complexes = len(list((shipped / "molecules" / "complexes").glob("*.yaml")))
     boxes = len(list((shipped / "molecules" / "boxes").glob("*.yaml")))
     assert (code, err) == (0, [])
-    assert out == [f"{species} species, {complexes} complexes, {boxes} boxes: all inputs can be used"]
+    *told, counted = out
+    assert counted == f"{species} species, {complexes} complexes, {boxes} boxes: all inputs can be used"
+    (box,) = told
+    assert box.startswith("box natfsi_dol_fec: 1439 atoms (4 NaTFSI, 115 DOL, 11 FEC), neutral, rounding ")
+    assert "one replica of 273 ps at " in box
 
 
 def test_a_project_that_is_not_there(tmp_path, electroscreen):
@@ -186,5 +190,7 @@ def test_a_stage_checks_its_own_input(project, electroscreen):
 
 def test_check_tells_that_a_component_would_vanish(project, refused):
     text = "name: Y\ntitle: y\ntemperature_k: 300\nrecipe:\n  DOL: {volume_ml: 1000}\n  FEC: {volume_ml: 0.01}\n"
-    (project / "molecules" / "boxes" / "Y.yaml").write_text(text, encoding="utf-8")
+    (project / "molecules" / "boxes" / "natfsi_dol_fec.yaml").write_text(
+        text.replace("Y", "natfsi_dol_fec", 1), encoding="utf-8"
+    )
     assert "recipe.FEC" in refused()

@@ -117,6 +117,7 @@ def test_species_that_are_parts_only_are_not_screened(shipped):
         "Li-atom",
         "PC",
         "PDOL3",
+        "THF",
         "TPB",
         "Zn",
     }

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from dynamics_helpers import OUTPUTS, dynamics, files_in, run, small_box, trajectory, write_box
 
+from electroscreen.dynamics.equilibration import read_states
 from electroscreen.dynamics.platform import choose_platform
-from electroscreen.dynamics.protocol import Phase, build_integrator, phases, with_ensemble
-from electroscreen.dynamics.run import COLUMNS, read_states
+from electroscreen.dynamics.protocol import Phase, build_integrator, compression_21, phases, with_ensemble
+from electroscreen.dynamics.states import COLUMNS
 from electroscreen.record import read_json, write_json
 
 BOLTZMANN = 0.00831446261815324  # kJ/mol/K
@@ -152,9 +155,123 @@ def test_a_run_that_explodes_is_a_verdict_that_names_the_phase(tmp_path):
     """Atoms as light as a hundredth of hydrogen move too far in four femtoseconds."""
     folder = small_box(tmp_path / "replica-1", nitrogen=0, argon=20, mass_amu={"Ar": 0.002})
     record = run(folder, dynamics())
-    assert record["verdict"].startswith("not run: ")
-    assert "phase 'warm-up'" in record["verdict"]
+    assert record["verdict"].startswith("not run: exploded in phase 'warm-up' ")
     assert (folder / "trajectory.xtc").stat().st_size == 0
+    assert (folder / "restart" / "last-good.xml").exists()
+
+
+def test_an_explosion_is_told_with_step_term_and_atoms(tmp_path, monkeypatch):
+    """In the middle of a good run one bond is pulled so hard that the steps cannot follow: it is that one."""
+    import openmm
+
+    folder = write_box(tmp_path / "replica-1", argon=10, nitrogen=10, edge=13.0)
+    system = openmm.XmlSerializer.deserialize((folder / "system.xml").read_text(encoding="utf-8"))
+    bond = openmm.HarmonicBondForce()
+    bond.addBond(3, 7, 0.1, 1e9)
+    next(f for f in system.getForces() if isinstance(f, openmm.NonbondedForce)).addException(3, 7, 0, 1, 0)
+    bond.setUsesPeriodicBoundaryConditions(True)
+    system.addForce(bond)
+    (folder / "system.xml").write_text(openmm.XmlSerializer.serialize(system), encoding="utf-8")
+    record = run(folder, dynamics())
+    told = re.fullmatch(
+        r"not run: exploded in phase 'warm-up' at step (\d+): first the bond energy rose, at step (\d+), "
+        r"with most force on atom (\d+) \(Ar of AR \d+\) and atom (\d+) \(Ar of AR \d+\); "
+        r"the last good state is kept in restart/",
+        record["verdict"],
+    )
+    assert told, record["verdict"]
+    assert {told[3], told[4]} == {"4", "8"}
+    assert 0 < int(told[2]) <= int(told[1]) < 3000
+
+
+def test_replicas_of_other_seeds_differ_and_the_same_seed_gives_the_same_first_steps(tmp_path):
+    protocol = dynamics(equilibrate_npt_ps=4, equilibrate_nvt_ps=0, production_ps=2)
+    first_rows = {}
+    for name, seed in (("a", 11), ("b", 11), ("c", 12)):
+        folder = small_box(tmp_path / name / "replica-1")
+        write_json(folder / "packing.json", read_json(folder / "packing.json") | {"seed": seed})
+        run(folder, protocol)
+        first_rows[name] = read_states(folder / "state.csv").potential_energy_kj_per_mol.to_numpy()[:10]
+    assert first_rows["a"] == pytest.approx(first_rows["b"], rel=1e-9)
+    assert np.abs(first_rows["a"] - first_rows["c"]).max() > 1
+
+
+def test_a_density_that_has_not_settled_is_given_more_time_up_to_the_limit(tmp_path, monkeypatch):
+    """Asked and refused twice, allowed the third time: 12 ps of NPT instead of 4, and one mean volume at the end."""
+    from electroscreen.dynamics import run as stage
+
+    short = {"equilibrate_npt_ps": 4, "equilibrate_nvt_ps": 0, "production_ps": 2}
+    answers = iter([False, False, True])
+    asked = []
+
+    def settled(rows, ensemble):
+        asked.append((len(rows), ensemble))
+        return next(answers)
+
+    monkeypatch.setattr(stage, "settled_phase", settled)
+    folder = small_box(tmp_path / "replica-1")
+    run(folder, dynamics(**short, equilibrate_npt_limit_ps=20))
+    assert asked == [(20, "NPT"), (40, "NPT"), (60, "NPT")]
+    states = read_states(folder / "state.csv")
+    density = states[states.phase == "density"]
+    assert density.time_ps.to_numpy() == pytest.approx(0.2 * np.arange(1, 61))
+    assert states.volume_a3.iloc[-1] == pytest.approx(density.volume_a3[len(density) // 2 :].mean(), rel=1e-3)
+
+
+def test_a_run_that_gave_up_goes_on_from_the_start_when_the_limit_is_raised(tmp_path, monkeypatch):
+    from electroscreen.dynamics import run as stage
+
+    short = {"equilibrate_npt_ps": 4, "equilibrate_nvt_ps": 0, "production_ps": 2}
+    monkeypatch.setattr(stage, "settled_phase", lambda *_: False)
+    folder = small_box(tmp_path / "replica-1")
+    for limit, values in ((6, 30), (6, 30), (8, 40)):
+        run(folder, dynamics(**short, equilibrate_npt_limit_ps=limit))
+        states = read_states(folder / "state.csv")
+        assert (states.phase == "density").sum() == values
+        assert (states.phase == "production").sum() == 10
+
+
+def test_annealing_is_for_boxes_with_chains(tmp_path):
+    """Hot and pressed first, with a column for how far the chains coil; a box without chains does not see it."""
+    steps = [
+        {"ensemble": "NVT", "temperature_k": 300.0, "length_ps": 2.0},
+        {"ensemble": "NPT", "pressure_bar": 5000.0, "length_ps": 4.0},
+    ]
+    protocol = dynamics(equilibrate_npt_ps=4, equilibrate_nvt_ps=0, production_ps=2, anneal=steps)
+    molecules = [
+        {"species": "Ar", "role": "solvent", "count": 8, "symbols": ["Ar"], "masses_amu": [39.948]},
+        {"species": "N2", "role": "polymer", "count": 12, "symbols": ["N", "N"], "masses_amu": [14.007, 14.007]},
+    ]
+    folder = small_box(tmp_path / "a" / "replica-1")
+    run(folder, protocol)
+    assert "anneal 1" not in set(read_states(folder / "state.csv").phase)
+    folder = small_box(tmp_path / "b" / "replica-1")
+    box = folder.parent / "composition.json"
+    write_json(box, read_json(box) | {"molecules": molecules})
+    record = run(folder, protocol)
+    states = read_states(folder / "state.csv")
+    assert list(dict.fromkeys(states.phase)) == ["warm-up", "anneal 1", "anneal 2", "density", "production"]
+    means = states.groupby("phase").mean()
+    assert means.temperature_k["anneal 1"] > 220
+    assert means.volume_a3["anneal 2"] < means.volume_a3["anneal 1"]
+    # Two equal masses 1.1 Å apart: each is 0.55 Å from their centre.
+    assert states.radius_of_gyration_angstrom.to_numpy() == pytest.approx(np.full(len(states), 0.55), abs=2e-3)
+    assert record["radius_of_gyration_angstrom"] == pytest.approx(0.55, abs=2e-3)
+    assert record["protocol"][2] == "anneal 2: NPT, Langevin, 150 K, 5000 bar, 4 ps in steps of 1 fs"
+
+
+def test_compression_in_21_steps_as_published():
+    """Larsen et al. 2011: 1.56 ns, seven times hot, cold and pressed, the pressure up to 5e4 atm and down to 1."""
+    steps = compression_21()
+    assert len(steps) == 21
+    assert sum(step.length_ps for step in steps) == 1560
+    assert [step.temperature_k for step in steps] == 7 * [600.0, None, None]
+    pressed = [step.pressure_bar for step in steps[2::3]]
+    assert pressed[:-1] == pytest.approx([p * 50662.5 for p in (0.02, 0.6, 1.0, 0.5, 0.1, 0.01)], rel=1e-4)
+    assert pressed[-1] is None
+    plan = phases(dynamics(anneal="21-step"), anneal=True)
+    assert [phase.name for phase in plan[1:22]] == [f"anneal {k}" for k in range(1, 22)]
+    assert [phase.name for phase in phases(dynamics(anneal="21-step"))][1] == "density"
 
 
 def test_the_protocol_in_numbers():

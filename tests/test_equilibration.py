@@ -8,8 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from electroscreen.dynamics.equilibration import block_mean, drift
-from electroscreen.dynamics.run import judge
+from electroscreen.dynamics.equilibration import (
+    block_mean,
+    drift,
+    inefficiency,
+    judge,
+    settle,
+    settled_phase,
+    unsettled,
+)
 
 RUNS = 1000
 
@@ -144,3 +151,65 @@ def test_a_wrong_temperature_is_told(temperature, fault):
 def test_all_faults_are_told_together():
     verdict = judge(states(np.linspace(1, 1.2, 300), np.linspace(0, 900, 500), temperature=320), 300)["verdict"]
     assert verdict.count(";") == 2
+
+
+@pytest.mark.parametrize("memory", [0.0, 0.5, 0.9])
+def test_the_statistical_inefficiency_of_a_chain_of_memory(memory):
+    """Of AR(1) noise it is (1 + φ) / (1 - φ): 1, 3 and 19 values are worth one."""
+    series = correlated(np.random.default_rng(5), 20, 20000, memory)
+    found = np.mean([inefficiency(row) for row in series])
+    assert found == pytest.approx((1 + memory) / (1 - memory), rel=0.08)
+
+
+def test_what_counts_begins_where_the_approach_has_ended():
+    """A decay of 40 values' time constant: after three to six of them it is lost in noise of a tenth of its height."""
+    generator = np.random.default_rng(6)
+    times = np.arange(2000)
+    starts = [settle(10 * np.exp(-times / 40) + generator.normal(0, 1, 2000)).start for _ in range(50)]
+    assert 80 <= np.mean(starts) <= 300
+    flat = [settle(generator.normal(0, 1, 2000)) for _ in range(50)]
+    assert np.mean([one.start for one in flat]) < 250
+    assert np.mean([one.effective for one in flat]) == pytest.approx(1850, rel=0.1)
+
+
+def test_a_mean_from_too_few_independent_values_is_not_settled():
+    """AR(1) noise of 19 values' inefficiency: 200 values know their mean to about ± 0.7, and 20000 to ± 0.06."""
+    generator = np.random.default_rng(7)
+    short = [unsettled(row, 0, 0.2) for row in correlated(generator, 40, 200, 0.9)]
+    assert np.mean([fault is not None for fault in short]) > 0.9
+    assert any("only, from" in (fault or "") for fault in short)
+    long = [unsettled(row, 0, 0.2) for row in correlated(generator, 20, 20000, 0.9)]
+    assert np.mean([fault is None for fault in long]) > 0.9
+
+
+def test_a_mean_that_holds_the_approach_is_not_settled():
+    """A step at three quarters of the series: its second half is no mean of what came after."""
+    generator = np.random.default_rng(8)
+    series = np.concatenate([np.full(1500, 1.0), np.full(500, 1.1)]) + generator.normal(0, 0.002, 2000)
+    assert unsettled(series, 1000, 0.02) is not None
+    assert unsettled(series[1500:], 0, 0.02) is None
+
+
+def test_few_independent_densities_are_a_verdict_of_their_own():
+    slow = 1.1 + 0.05 * correlated(np.random.default_rng(9), 1, 300, 0.97)[0]
+    verdict = judge(states(slow, np.full(500, -9000)), 300)["verdict"]
+    assert re.match(r"not equilibrated: density (is known to ± [\d.]+ g/mL only, from|settles|still drifts)", verdict)
+
+
+def test_coils_that_still_open_are_told():
+    table = states(np.full(300, 1.1), np.full(500, -9000))
+    table["radius_of_gyration_angstrom"] = np.linspace(8, 10, len(table))
+    assert "radius of gyration of the chains drifts over production" in judge(table, 300)["verdict"]
+    table["radius_of_gyration_angstrom"] = 9 + np.random.default_rng(10).normal(0, 0.3, len(table))
+    found = judge(table, 300)
+    assert found["verdict"] == "ok"
+    assert found["radius_of_gyration_angstrom"] == pytest.approx(9, abs=0.05)
+
+
+def test_a_phase_may_end_when_its_second_half_stands_still():
+    flat, rising = states(np.full(300, 1.1), np.full(500, -9000)), states(np.linspace(0.9, 1.1, 300), np.zeros(500))
+    for table, settled in ((flat, True), (rising, False)):
+        assert settled_phase(table[table.phase == "density"], "NPT") is settled
+    assert settled_phase(flat[flat.phase == "production"], "NVT")
+    heating = states(np.full(300, 1.1), np.linspace(0, 900, 500))
+    assert not settled_phase(heating[heating.phase == "production"], "NVT")

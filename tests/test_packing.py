@@ -8,7 +8,7 @@ from forcefield_helpers import embedded, force_field, positions, species
 
 from electroscreen.boxes import packing
 from electroscreen.boxes.build import write_packing
-from electroscreen.boxes.packing import PackingError, Part, pack
+from electroscreen.boxes.packing import PackingError, Part, check_length, pack
 from electroscreen.record import read_json, write_json
 from electroscreen.settings import Settings, read_settings
 
@@ -98,6 +98,13 @@ def test_the_same_seed_gives_the_same_packing_and_another_another(parts, packed)
 def test_an_atom_alone():
     part = Part("Na", ["Na"], np.zeros((1, 3)), 1)
     assert pack([part], 20.0, seed=1).shape == (1, 3)
+
+
+def test_a_chain_longer_than_the_box_is_refused():
+    chain = Part("chain", 30 * ["C"], np.outer(np.arange(30), [1.2, 0, 0]), 1)
+    check_length(chain, 37.0)
+    with pytest.raises(PackingError, match="chain is 37 Å long and the box 30 Å: take shorter chains, or more atoms"):
+        check_length(chain, 30.0)
 
 
 @pytest.mark.parametrize(("name", "count", "edge"), [("TFSI", 2, 3.0), ("Na", 3, 2.0)])

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from dynamics_helpers import INPUTS, OUTPUTS, RECIPE, dynamics, files_in, run, small_box, trajectory
 
-from electroscreen.dynamics.restart import Progress, Restart
-from electroscreen.dynamics.run import Run, read_states
+from electroscreen.dynamics.equilibration import read_states
+from electroscreen.dynamics.restart import Progress, Restart, frame_ends
+from electroscreen.dynamics.run import Run
 from electroscreen.record import locked, read_json
 from electroscreen.settings import Dynamics
-
-KILLS = 6
 
 
 class StoppedError(Exception):
@@ -180,13 +180,14 @@ def segments_on_disk(folder: Path) -> int:
         return 0
 
 
-def test_kills_at_any_moment_leave_a_whole_trajectory(tmp_path):
+@pytest.mark.parametrize("kills", [3, pytest.param(24, marks=pytest.mark.slow)])
+def test_kills_at_any_moment_leave_a_whole_trajectory(tmp_path, kills):
     """SIGKILL at random moments all over the run; meanwhile no second process may touch it."""
     protocol = dynamics(**TINY | {"checkpoint_ps": 0.5, "production_ps": 24})  # 6 + 8 + 48 segments
     folder, dice = small_box(tmp_path / "replica-1"), random.Random(2026)
-    for kill in range(KILLS):
+    for kill in range(kills):
         process = in_another_process(folder, protocol)
-        aim = segments_on_disk(folder) + dice.randint(1, 4)
+        aim = segments_on_disk(folder) + dice.randint(1, 24 if kills < 4 else 3)
         while segments_on_disk(folder) < aim:
             assert process.poll() is None, "ended before it was killed"
             time.sleep(0.002)
@@ -198,7 +199,7 @@ def test_kills_at_any_moment_leave_a_whole_trajectory(tmp_path):
         process.wait()
         assert set(files_in(folder)) == {*INPUTS, "restart"}
     before = segments_on_disk(folder)
-    assert KILLS <= before < 62
+    assert kills <= before < 62
     run(folder, protocol)
     times, x, edges = trajectory(folder)
     assert times == pytest.approx(0.2 * np.arange(1, 121), abs=1e-4)
@@ -232,12 +233,153 @@ def test_rows_and_frames_of_segments_join_in_order_without_those_after_the_last_
         restart.frames(k).write_bytes(bytes([k]) * k)
         if k < 3:
             restart.save(progress, "<State/>", [f"row {k}\n"])
-    assert restart.join_rows(progress.segments) == ["row 1", "row 2"]
-    restart.join_frames(progress.segments, tmp_path / "joined")
-    assert (tmp_path / "joined").read_bytes() == b"\x01\x02\x02"
+    assert restart.join_rows(progress) == ["row 1", "row 2"]
+    restart.merge(progress)
+    assert restart.merged_frames(2).read_bytes() == b"\x01\x02\x02"
+    assert restart.join_rows(progress) == ["row 1", "row 2"]
     assert Restart(tmp_path / "restart", "hash").load() == progress
     assert Restart(tmp_path / "restart", "other").load() == Progress()
     assert list((tmp_path / "restart").iterdir()) == []
+
+
+def test_a_longer_production_goes_on_and_is_the_same_to_the_last_digit(tiny, tmp_path, monkeypatch):
+    """Four picoseconds made into six are six: nothing is computed twice, and no seam is seen."""
+    folder = small_box(tmp_path / "replica-1")
+    short = run(folder, dynamics(**TINY | {"production_ps": 4}))
+    assert (short["production_ps"], len(trajectory(folder)[0])) == (4, 20)
+    begun = []
+    whole_segment = Run._segment
+
+    def watched(self, context, phase, steps, progress):
+        begun.append((phase.name, round(progress.phase_steps * phase.timestep_fs / 1000, 3)))
+        return whole_segment(self, context, phase, steps, progress)
+
+    (folder / "trajectory.xtc").unlink()  # as Snakemake does before it calls the stage again
+    monkeypatch.setattr(Run, "_segment", watched)
+    longer = run(folder, dynamics(**TINY))
+    assert begun == [("production", 4.0), ("production", 5.5)]
+    assert longer["production_ps"] == 6
+    for ours, theirs in zip(trajectory(folder), trajectory(tiny), strict=True):
+        assert ours == pytest.approx(theirs, abs=0.011)
+    a, b = (read_states(path / "state.csv") for path in (folder, tiny))
+    for column in a.columns[1:]:
+        assert a[column].to_numpy() == pytest.approx(b[column].to_numpy(), rel=1e-5, abs=0.01)
+
+
+def test_the_recipe_of_a_longer_production_is_taken_for_the_same_run(tmp_path, monkeypatch):
+    """The stage's own recipe holds the length: that alone must not start a run anew, another seed must."""
+    folder = small_box(tmp_path / "replica-1")
+    recipes = [RECIPE | {"dynamics": {"production_ps": ps, "seed": seed}} for ps, seed in ((2, 1), (4, 1), (4, 2))]
+    begun = []
+    whole_segment = Run._segment
+
+    def watched(self, context, phase, steps, progress):
+        begun.append(phase.name)
+        return whole_segment(self, context, phase, steps, progress)
+
+    monkeypatch.setattr(Run, "_segment", watched)
+    for recipe in recipes:
+        run(folder, dynamics(**TINY | {"production_ps": recipe["dynamics"]["production_ps"]}), recipe)
+        begun.append("|")
+    runs = "".join(name[0] for name in begun).split("|")[:-1]
+    assert runs == ["wwdddpp", "pp", "wwdddppp"]
+
+
+def test_a_shorter_production_is_cut_and_what_there_was_is_kept(tiny, tmp_path, monkeypatch):
+    folder = small_box(tmp_path / "replica-1")
+    run(folder, dynamics(**TINY))
+    monkeypatch.setattr(Run, "_segment", lambda *_: pytest.fail("computed again"))
+    record = run(folder, dynamics(**TINY | {"production_ps": 3}))
+    times, x, _ = trajectory(folder)
+    assert record["production_ps"] == 3
+    assert times == pytest.approx(0.2 * np.arange(1, 16), abs=1e-4)
+    assert x == pytest.approx(trajectory(tiny)[1][:15], abs=0.011)
+    assert (read_states(folder / "state.csv").phase == "production").sum() == 15
+    run(folder, dynamics(**TINY))
+    assert len(trajectory(folder)[0]) == 30
+
+
+def test_frames_of_an_xtc_file_are_found_and_a_torn_one_is_not_counted(tiny, tmp_path):
+    from MDAnalysis.lib.formats.libmdaxdr import XTCFile
+
+    with XTCFile(str(tiny / "trajectory.xtc")) as file:
+        offsets = file.offsets
+    ends = frame_ends(tiny / "trajectory.xtc")
+    assert ends[:-1] == offsets[1:].tolist()
+    content = (tiny / "trajectory.xtc").read_bytes()
+    assert ends[-1] == len(content)
+    for cut, whole_frames in ((len(content) - 1, 29), (ends[3] + 50, 4), (ends[3] + 200, 4), (10, 0), (0, 0)):
+        (tmp_path / "torn.xtc").write_bytes(content[:cut])
+        assert len(frame_ends(tmp_path / "torn.xtc")) == whole_frames
+
+
+def test_a_trajectory_that_somebody_spoilt_is_computed_again(tmp_path):
+    """The kept data share their bytes with the trajectory: written over, they are not trusted."""
+    folder = small_box(tmp_path / "replica-1")
+    run(folder, dynamics(**TINY))
+    with (folder / "trajectory.xtc").open("r+b") as file:
+        file.truncate(1000)
+    run(folder, dynamics(**TINY))
+    assert len(trajectory(folder)[0]) == 30
+
+
+def test_killed_between_merging_and_removing_nothing_is_doubled(tmp_path, monkeypatch):
+    folder = small_box(tmp_path / "replica-1")
+    with monkeypatch.context() as patch:
+        patch.setattr(Restart, "_tidy", lambda *_: (_ for _ in ()).throw(StoppedError))
+        with pytest.raises(StoppedError):
+            run(folder, dynamics(**TINY))
+    assert list((folder / "restart").glob("frames-*"))
+    run(folder, dynamics(**TINY | {"production_ps": 8}))
+    assert trajectory(folder)[0] == pytest.approx(0.2 * np.arange(1, 41), abs=1e-4)
+    assert not list((folder / "restart").glob("frames-*"))
+
+
+FULL = """
+import resource, sys
+from electroscreen.cli import main
+folder, limit = sys.argv[1], int(sys.argv[2])
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+sys.exit(main(["dynamics", "natfsi_dol_fec", "--project", folder]))
+"""
+
+
+def test_a_full_disk_is_one_line_and_the_same_command_goes_on(project, monkeypatch):
+    """Files may grow to so many bytes and no further, as on a full disk; frames are torn without a word there."""
+    replica = small_box(project / "results" / "quick" / "boxes" / "natfsi_dol_fec" / "replica-1")
+    settings = project / "config" / "quick.yaml"
+    content = yaml.safe_load(settings.read_text(encoding="utf-8"))
+    content["dynamics"] = dynamics(**TINY | {"production_ps": 20, "checkpoint_ps": 20}).model_dump()
+    settings.write_text(yaml.safe_dump(content), encoding="utf-8")
+    state_size = 15_000  # the state of 28 atoms fits, the frames of 20 ps do not
+    words = [sys.executable, "-c", FULL, str(project)]
+    stopped = subprocess.run([*words, str(state_size)], capture_output=True, text=True, check=False)
+    *_, line = stopped.stderr.splitlines()
+    assert stopped.returncode == 4, stopped.stderr
+    assert line.startswith("electroscreen: the disk is full (")
+    assert "Traceback" not in stopped.stderr
+    assert not (replica / "trajectory.xtc").exists()
+    assert segments_on_disk(replica) == 2
+    went_on = subprocess.run([*words, str(10**9)], capture_output=True, text=True, check=False)
+    assert went_on.returncode == 0
+    assert trajectory(replica)[0] == pytest.approx(0.2 * np.arange(1, 101), abs=1e-4)
+
+
+def test_a_checkpoint_is_written_by_the_clock_too(tmp_path):
+    folder = small_box(tmp_path / "replica-1")
+    protocol = dynamics(**TINY | {"checkpoint_ps": 1000, "checkpoint_minutes": 1e-9})
+    saved = []
+    save = Restart.save
+
+    def watched(self, progress, state, rows):
+        saved.append(len(rows))
+        save(self, progress, state, rows)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Restart, "save", watched)
+        run(folder, protocol)
+    assert saved == (15 + 20 + 30) * [1]
+    assert len(trajectory(folder)[0]) == 30
 
 
 # Defects found here: one still marked must fail until it is mended, and then loses its mark.

@@ -44,11 +44,13 @@ FAULTS = {
     "forcefield.ion_charge_scale": (1.2, r"less than or equal to 1"),
     "box.atoms": (10, r"greater than or equal to 100"),
     "box.packing_density_fraction": (1.1, r"less than or equal to 1"),
+    "box.boxes": (["natfsi_dol_fce"], r"there is no box 'natfsi_dol_fce', did you mean 'natfsi_dol_fec'\?"),
     "dynamics.timestep_fs": (0, r"greater than 0"),
     "dynamics.hydrogen_mass_amu": (0.5, r"greater than or equal to 1"),
     "dynamics.cutoff_angstrom": (1.0, r"greater than or equal to 8"),
     "dynamics.production_ps": (float("inf"), r"finite number"),
     "dynamics.equilibrate_npt_ps": (float("nan"), r"finite number"),
+    "dynamics.pme_tolerance": (0.5, r"less than or equal to 0.01"),
     "dynamics.platform": ("cuda", r"should be 'fastest', 'CPU', 'CUDA'.*\(found 'cuda'\)"),
     "dynamics.seed": (-1, r"greater than or equal to 0"),
     "dynamics.replicas": ("two", r"valid integer.*'two'"),
@@ -74,6 +76,16 @@ def test_too_few_frames_for_a_mean_density_are_refused(change, refused):
     change("dynamics.frame_ps", 0.3)
     change("dynamics.equilibrate_npt_ps", 5)
     assert "equilibrate_npt_ps is 5, but the mean density needs 20 times frame_ps" in refused()
+
+
+def test_a_limit_below_the_length_and_a_pressure_without_barostat_are_refused(change, refused):
+    change("dynamics.equilibrate_npt_limit_ps", 30)
+    assert "equilibrate_npt_limit_ps is 30, which is below equilibrate_npt_ps of 60" in refused()
+    change("dynamics.equilibrate_npt_limit_ps", 300)
+    change("dynamics.anneal", [{"ensemble": "NVT", "length_ps": 5, "pressure_bar": 10}])
+    assert "dynamics.anneal.steps.0: pressure_bar has no meaning in NVT" in refused()
+    change("dynamics.anneal", "22-step")
+    assert "dynamics.anneal.name: should be 'none' or '21-step' (found '22-step')" in refused()
 
 
 def test_the_limits_themselves_are_allowed(change, electroscreen, project):

@@ -16,6 +16,7 @@ FAKE_ENGINE = Path(__file__).parent / "fake_engine.py"
 
 # One box's worth of species, so that the DAG stays small.
 COMPLEXES = ("Na_DOL",)
+BOXES = ("natfsi_dol_fec",)
 SPECIES = ("LiF", "Na", "TFSI", "NaTFSI", "DOL", "FEC")
 
 PAPER = """
@@ -85,6 +86,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
             path.unlink()
     for path in (folder / "molecules" / "complexes").glob("*.yaml"):
         if path.stem not in COMPLEXES:
+            path.unlink()
+    for path in (folder / "molecules" / "boxes").glob("*.yaml"):
+        if path.stem not in BOXES:
             path.unlink()
     for path in (folder / "molecules" / "papers").glob("*.yaml"):
         path.unlink()

@@ -89,6 +89,31 @@ def test_added_complex_runs_its_own_job_when_it_is_asked_for(workflow):
     assert "Na_DOL_FEC,Na + DOL + FEC,Na_DOL + FEC,fake,vacuum" in table.read_text()
 
 
+BOX = """
+name: dol_alone
+title: DOL
+temperature_k: 298.15
+recipe:
+  DOL: {volume_ml: 10}
+analysis:
+  diffusion: [DOL]
+"""
+
+
+def test_added_box_runs_its_own_jobs_when_it_is_asked_for(workflow):
+    (workflow.folder / "molecules/boxes/dol_alone.yaml").write_text(BOX)
+    table = workflow.folder / "results/quick/tables/boxes.csv"
+    workflow.run()
+    assert workflow.calls() == sorted(["tables", "report", "summary"])
+    row = next(line for line in table.read_text().splitlines() if line.startswith("dol_alone"))
+    assert row.endswith(",not computed: not asked for by box.boxes in the settings")
+    assert "dol_alone" not in (workflow.folder / "results/quick/tables/diffusion.csv").read_text()
+    edit(workflow.folder / "config/quick.yaml", "boxes: [natfsi_dol_fec]", "boxes: all")
+    workflow.run()
+    stages = [f"{stage} dol_alone" for stage in ("composition", "packing", "dynamics", "analysis")]
+    assert workflow.calls() == sorted([*stages, *REPORTING, "summary"])
+
+
 def test_species_that_are_only_parts_run_with_the_complex_that_holds_them(workflow):
     (workflow.folder / "molecules/species/EC.yaml").write_text(EC + "screen: false\n")
     workflow.run()

@@ -6,6 +6,7 @@ A stage is imported only when it is called, so that `--help` and `check` answer 
 from __future__ import annotations
 
 import argparse
+import errno
 import sys
 from pathlib import Path
 
@@ -14,9 +15,12 @@ from electroscreen.inputs import InputError
 from electroscreen.numerics import set_up_numerics
 from electroscreen.project import Project
 
+# No room, no quota left, or a limit on the size of files.
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; return 0, or 2 after one line about wrong input."""
+    """Run one command; return 0, 2 after one line about wrong input, 3 if another runs, 4 if the disk is full."""
     options = _parser().parse_args(arguments)
     try:
         project = Project(options.project, options.settings)
@@ -30,6 +34,15 @@ def main(arguments: list[str] | None = None) -> int:
     except BlockingIOError:
         print("electroscreen: another process works on this already: wait for it, or stop it", file=sys.stderr)
         return 3
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        where = f" ({error.filename})" if error.filename else ""
+        print(
+            f"electroscreen: the disk is full{where}: make room, and the same command goes on where this one stopped",
+            file=sys.stderr,
+        )
+        return 4
     return 0
 
 
@@ -62,8 +75,20 @@ def _positive(text: str) -> int:
 
 
 def check(project: Project, options: argparse.Namespace) -> None:
-    """Check every file that a user writes, and compute nothing."""
+    """Check every file that a user writes, and compute nothing; say what the boxes hold and cost."""
     project.check()
+    from electroscreen.boxes.cost import expected_cost
+
+    for name in project.asked_boxes:
+        components = project.whole_molecules(name)
+        every = project.box_species(project.box(name))
+        atoms = sum(c.count * len(every[c.species].symbols) for c in components)
+        worst = max(components, key=lambda c: abs(c.rounding_percent))
+        print(
+            f"box {name}: {atoms} atoms ({', '.join(f'{c.count} {c.species}' for c in components)}), neutral, rounding "
+            f"{worst.rounding_percent:+.1f} % at most ({worst.species}); "
+            f"{expected_cost(atoms, project.settings.dynamics, project.results)}"
+        )
     counts = (
         f"{len(project.species_names)} species, {len(project.complex_names)} complexes, {len(project.box_names)} boxes"
     )
@@ -260,6 +285,7 @@ def tables(project: Project, options: argparse.Namespace) -> None:
         output,
         complexes,
         project.asked_complexes,
+        project.asked_boxes,
     )
 
 

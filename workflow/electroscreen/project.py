@@ -10,7 +10,7 @@ from electroscreen.complexes import Complex, check_complexes, read_complex
 from electroscreen.inputs import InputError, check_name, did_you_mean, read_yaml
 from electroscreen.papers import check_papers, read_papers
 from electroscreen.recipe import box_recipe, complex_recipe, species_recipe
-from electroscreen.recipes import BoxRecipe, check_box, molecules_of, read_box
+from electroscreen.recipes import BoxRecipe, check_box, molecules_of, read_box, species_of
 from electroscreen.settings import Settings, read_settings
 from electroscreen.species import Species, check_all_species, read_species, species_names
 
@@ -42,6 +42,21 @@ class Project:
         return species_names(self.root / "molecules" / "boxes")
 
     @cached_property
+    def asked_boxes(self) -> list[str]:
+        """The boxes that the settings ask for.
+
+        Raises
+        ------
+        InputError
+            If the settings name a box that there is not.
+        """
+        asked = self.settings.box.boxes
+        if asked == "all":
+            return self.box_names
+        self._check_asked("box.boxes", "box", asked, self.box_names)
+        return sorted(set(asked))
+
+    @cached_property
     def screened_species(self) -> list[str]:
         """Species that are asked for by themselves; the others are computed where a complex or a box holds them."""
         return [name for name in self.species_names if self._is_screened(self.species_file(name))]
@@ -63,11 +78,7 @@ class Project:
         asked = self.settings.binding.complexes
         if asked == "all":
             return self.complex_names
-        for name in asked:
-            if name not in self.complex_names:
-                where = self.root / "config" / f"{self.settings_name}.yaml"
-                known = did_you_mean(name, self.complex_names)
-                raise InputError(f"{where}: binding.complexes: there is no complex '{name}'{known}")
+        self._check_asked("binding.complexes", "complex", asked, self.complex_names)
         found, waiting = set(), list(asked)
         while waiting:
             name = waiting.pop()
@@ -134,7 +145,7 @@ class Project:
 
     def box_species(self, box: BoxRecipe) -> dict[str, Species]:
         """Return the species that a box needs: those of its recipe, and the ions of its salts."""
-        every = {name: self.species(name) for name in box.recipe}
+        every = {name: self.species(name) for name in species_of(box)}
         return every | {name: self.species(name) for name in molecules_of(box, every)}
 
     def optional_records(self) -> list[Path]:
@@ -145,8 +156,8 @@ class Project:
         return [self.species_folder(name) / f"{stage}.json" for name, stage in wanted]
 
     def centers(self) -> dict[str, list[str]]:
-        """Of each box: the sites around which g(r) is wanted."""
-        boxes = {name: self.box(name) for name in self.box_names}
+        """Of each box that is asked for: the sites around which g(r) is wanted."""
+        boxes = {name: self.box(name) for name in self.asked_boxes}
         return {name: list(dict.fromkeys(p.center for p in box.analysis.coordination)) for name, box in boxes.items()}
 
     def recipe(self, stage: str, name: str) -> dict[str, Any]:
@@ -158,6 +169,20 @@ class Project:
             return complex_recipe(wanted, self.complex_species(wanted), self.settings)
         box = self.box(name)
         return box_recipe(stage, box, self.box_species(box), self.settings)
+
+    def whole_molecules(self, name: str) -> list:
+        """Return the components of a box as whole formula units.
+
+        Raises
+        ------
+        InputError
+            If one would vanish.
+        """
+        # Imported here because most stages do not need numpy.
+        from electroscreen.boxes.composition import whole_formula_units
+
+        box = self.box(name)
+        return whole_formula_units(box, self.box_species(box), self.settings.box.atoms)
 
     def check(self) -> None:
         """Check all that a user wrote.
@@ -175,21 +200,24 @@ class Project:
             if name not in every:
                 hint = did_you_mean(name, list(every))
                 raise InputError(f"settings: quantum.scan_species: there is no species '{name}'{hint}")
-        # Imported here because a stage by hand does not need them.
-        from electroscreen.boxes.composition import whole_formula_units
+        # Imported here because a stage by hand does not need it.
         from electroscreen.forcefield.published import check_ion_set
 
         check_ion_set(self.settings.forcefield.ion_set)
-
         for name in self.box_names:
-            path = self.box_file(name)
-            box = read_box(path)
-            check_box(path, box, every)
-            whole_formula_units(box, every, self.settings.box.atoms)
+            check_box(self.box_file(name), self.box(name), every)
+        for name in self.asked_boxes:
+            self.whole_molecules(name)
         complexes = {name: self.complex(name) for name in self.complex_names}
         check_complexes(self.root / "molecules" / "complexes", complexes, every)
         _ = self.asked_complexes
         check_papers(read_papers(self.paper_files), self.species_names, self.box_names, complexes)
+
+    def _check_asked(self, key: str, kind: str, asked: list[str], names: list[str]) -> None:
+        for name in asked:
+            if name not in names:
+                where = self.root / "config" / f"{self.settings_name}.yaml"
+                raise InputError(f"{where}: {key}: there is no {kind} '{name}'{did_you_mean(name, names)}")
 
     @staticmethod
     def _is_screened(path: Path) -> bool:

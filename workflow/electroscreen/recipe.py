@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from electroscreen.recipes import molecules_of, species_of
+
 PROTOCOL = {
     "geometry": 3,
     "orbitals": 4,
@@ -105,20 +107,34 @@ def complex_recipe(wanted, every: Mapping[str, Any], settings) -> dict[str, Any]
 def box_recipe(stage: str, box, every: Mapping[str, Any], settings) -> dict[str, Any]:
     """Return what decides a stage of one box; `every` maps names to species."""
     if stage == "composition":
-        densities = {name: every[name].density_g_per_ml for name in box.recipe}
-        written = box.model_dump(include={"temperature_k", "pressure_bar", "recipe"}, exclude_none=True)
+        densities = {name: every[name].density_g_per_ml for name in species_of(box)}
+        include = {"temperature_k", "pressure_bar", "recipe", "density_g_per_ml", "edge_angstrom"}
+        # What few boxes have is left out where it is not, so that it changes no recipe of the others.
+        include |= {"conversion"} if box.conversion else set()
+        written = box.model_dump(include=include, exclude_none=True)
         scale = settings.forcefield.ion_charge_scale
-        return _recipe(stage, **written, densities=densities, box=settings.box.model_dump(), ion_charge_scale=scale)
+        size = settings.box.model_dump(exclude={"boxes"})
+        return _recipe(stage, **written, densities=densities, box=size, ion_charge_scale=scale)
     if stage == "packing":
         used = settings.dynamics.model_dump(include={"seed", "cutoff_angstrom", "hydrogen_mass_amu"})
+        used |= _changed(settings.dynamics, {"pme_tolerance"})
         return _recipe(stage, dynamics=used, ion_charge_scale=settings.forcefield.ion_charge_scale)
     if stage == "dynamics":
         # How often to save, where to run and how many replicas there are changes no trajectory's physics.
-        used = settings.dynamics.model_dump(exclude={"replicas", "platform", "checkpoint_ps"})
+        machine = {"replicas", "platform", "checkpoint_ps", "checkpoint_minutes"}
+        later = {"equilibrate_npt_limit_ps", "equilibrate_nvt_limit_ps"}
+        used = settings.dynamics.model_dump(exclude=machine | later | {"anneal", "pme_tolerance"})
+        chains = any(every[name].role == "polymer" for name in molecules_of(box, every))
+        used |= _changed(settings.dynamics, later | ({"anneal"} if chains else set()))
         return _recipe(stage, dynamics=used)
     if stage == "analysis":
         return _recipe(stage, temperature_k=box.temperature_k, **box.analysis.model_dump())
     raise KeyError(stage)
+
+
+def _changed(settings, names: set[str]) -> dict[str, Any]:
+    """Settings that came later and differ from what was done before: a recipe without them stays the one it was."""
+    return settings.model_dump(include=names, exclude_defaults=True)
 
 
 def _recipe(stage: str, **content: Any) -> dict[str, Any]:

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from electroscreen.inputs import InputError, Model, did_you_mean, parse_model, read_named
 from electroscreen.sites import check_site, check_species
-from electroscreen.species import Species
+from electroscreen.species import Species, hill_formula
+
+# How an amount may be written, and its sign in print. The first group stands by itself; shares make up the solvent
+# mixture; the last group is dissolved in all of these, or added to them.
+WEIGHED = {"mass_g": "g", "volume_ml": "mL", "amount_mmol": "mmol"}
+RATIOS = {"mole_ratio": "mol parts"}
+COUNTED = {"count": "in the box"}
+SHARES = {"vol_percent": "vol %", "wt_percent": "wt %"}
+DISSOLVED = {"mol_per_l": "mol/L", "mol_per_kg": "mol/kg", "o_per_cation": "O per cation"}
+ADDED = {"additive_wt_percent": "wt % of all"}
+MEASURES = WEIGHED | RATIOS | COUNTED | SHARES | DISSOLVED | ADDED
+
+# Rounded shares such as three times 33.3 vol % are what a chemist writes for thirds.
+PERCENT_SLACK = 0.2
 
 
 class Amount(Model):
@@ -18,34 +32,68 @@ class Amount(Model):
     mass_g: float | None = Field(default=None, gt=0)
     volume_ml: float | None = Field(default=None, gt=0)
     amount_mmol: float | None = Field(default=None, gt=0)
+    mole_ratio: float | None = Field(default=None, gt=0, description="parts by amount of substance")
+    count: int | None = Field(default=None, gt=0, description="formula units in the box, whatever its size setting")
+    vol_percent: float | None = Field(default=None, gt=0, le=100, description="share of the solvents' unmixed volumes")
+    wt_percent: float | None = Field(default=None, gt=0, le=100, description="share of the solvents' mass")
+    mol_per_l: float | None = Field(default=None, gt=0, description="per litre of solution")
+    mol_per_kg: float | None = Field(
+        default=None, gt=0, description="molality: per kilogram of what it is dissolved in"
+    )
+    o_per_cation: float | None = Field(
+        default=None, gt=0, description="of a salt: oxygen atoms of solvents, monomers and chains per cation"
+    )
+    additive_wt_percent: float | None = Field(default=None, gt=0, lt=100, description="share of the mass of everything")
 
     @model_validator(mode="after")
     def _one_measure(self) -> Amount:
-        if [self.mass_g, self.volume_ml, self.amount_mmol].count(None) != 2:
-            raise ValueError("give exactly one of mass_g, volume_ml, amount_mmol")
+        if sum(getattr(self, key) is not None for key in MEASURES) != 1:
+            raise ValueError(f"give exactly one of {', '.join(MEASURES)}")
         return self
 
+    @property
+    def measure(self) -> str:
+        """Which of the measures was given."""
+        return next(key for key in MEASURES if getattr(self, key) is not None)
+
+    @property
+    def value(self) -> float:
+        """The number that was given."""
+        return getattr(self, self.measure)
+
     def moles(self, species: Species) -> float:
-        """Return the amount of substance in mol.
+        """Return the amount of substance in mol; of a ratio, share or count in parts that suit the other lines'.
 
         Raises
         ------
         ValueError
-            If a volume is given for a species without density.
+            If a volume is given for a species without density, or the amount depends on the other lines.
         """
-        if self.amount_mmol is not None:
-            return self.amount_mmol / 1000
-        if self.mass_g is not None:
-            return self.mass_g / species.molar_mass_g_per_mol
-        if species.density_g_per_ml is None:
-            raise ValueError(f"a volume needs the density: add density_g_per_ml to the species {species.name}")
-        return self.volume_ml * species.density_g_per_ml / species.molar_mass_g_per_mol
+        measure, value = self.measure, self.value
+        if measure in ("mass_g", "wt_percent"):
+            return value / species.molar_mass_g_per_mol
+        if measure in ("volume_ml", "vol_percent"):
+            if species.density_g_per_ml is None:
+                raise ValueError(f"a volume needs the density: add density_g_per_ml to the species {species.name}")
+            return value * species.density_g_per_ml / species.molar_mass_g_per_mol
+        if measure == "amount_mmol":
+            return value / 1000
+        if measure in DISSOLVED | ADDED:
+            raise ValueError(f"{measure} depends on the other lines of the recipe")
+        return float(value)
 
     @property
     def label(self) -> str:
         """What the chemist wrote, such as '10 mL'."""
-        written = ((self.mass_g, "g"), (self.volume_ml, "mL"), (self.amount_mmol, "mmol"))
-        return next(f"{value:g} {unit}" for value, unit in written if value is not None)
+        return f"{self.value:g} {MEASURES[self.measure]}"
+
+
+class Conversion(Model):
+    """Part of a monomer that has become chains, such as 85 % of DOL in chains of 20 units."""
+
+    into: str = Field(description="the species of one whole chain, end groups included")
+    units: int = Field(ge=2, description="monomers that one chain took up")
+    percent: float = Field(gt=0, le=100, description="of the monomer")
 
 
 class Pairs(Model):
@@ -70,9 +118,52 @@ class BoxRecipe(Model):
     temperature_k: float = Field(gt=0, le=2000)
     pressure_bar: float = Field(default=1.0, ge=0, le=1e5)
     recipe: dict[str, Amount] = Field(min_length=1, description="species and amounts; salts split into their ions")
+    conversion: dict[str, Conversion] = Field(default_factory=dict, description="monomers that have become chains")
+    density_g_per_ml: float | None = Field(
+        default=None, gt=0, lt=25, description="of the mixture, where it is known: packing starts below it"
+    )
+    edge_angstrom: float | None = Field(default=None, gt=0, description="edge of the cube that is packed")
     analysis: Wanted = Field(default_factory=Wanted)
     sources: list[str] = Field(default_factory=list)
     notes: str = ""
+
+    @model_validator(mode="after")
+    def _one_start(self) -> BoxRecipe:
+        if self.density_g_per_ml is not None and self.edge_angstrom is not None:
+            raise ValueError("give density_g_per_ml or edge_angstrom to start from, not both")
+        return self
+
+    @field_validator("recipe")
+    @classmethod
+    def _measures_go_together(cls, recipe: dict[str, Amount]) -> dict[str, Amount]:
+        kinds: dict[str, str] = {}
+        for name, amount in recipe.items():
+            if amount.measure not in DISSOLVED | ADDED:
+                kinds.setdefault("g, mL or mmol" if amount.measure in WEIGHED else amount.measure, name)
+        if not kinds:
+            raise ValueError("says of nothing how much there is: give the solvent an amount or a share of its own")
+        if len(kinds) > 1:
+            (one, first), (other, second), *_ = kinds.items()
+            raise ValueError(f"{first} is given in {one} and {second} in {other}, which do not add up: use one of them")
+        for measure in SHARES:
+            shares = [amount.value for amount in recipe.values() if amount.measure == measure]
+            if shares and abs(sum(shares) - 100) > PERCENT_SLACK:
+                raise ValueError(
+                    f"the {SHARES[measure]} of the solvents add up to {sum(shares):g} instead of 100 "
+                    "(what is added on top is given as additive_wt_percent)"
+                )
+        return recipe
+
+    @field_validator("conversion")
+    @classmethod
+    def _monomers_are_there(cls, conversions: dict[str, Conversion], info: ValidationInfo) -> dict[str, Conversion]:
+        recipe, chains = list(info.data.get("recipe", {})), [conversion.into for conversion in conversions.values()]
+        for monomer, conversion in conversions.items():
+            if recipe and monomer not in recipe:
+                raise ValueError(f"the recipe holds no {monomer}{did_you_mean(monomer, recipe)}")
+            if conversion.into in recipe or chains.count(conversion.into) > 1:
+                raise ValueError(f"{conversion.into} comes from {monomer} and from elsewhere: name the chains apart")
+        return conversions
 
 
 def read_box(path: Path) -> BoxRecipe:
@@ -86,9 +177,43 @@ def read_box(path: Path) -> BoxRecipe:
     return parse_model(read_named(Path(path)), BoxRecipe, Path(path))
 
 
+def species_of(box: BoxRecipe) -> list[str]:
+    """Return the species that a box names: those of the recipe, and the chains that some become."""
+    return [*box.recipe, *(conversion.into for conversion in box.conversion.values())]
+
+
+def formula_units_of(box: BoxRecipe) -> list[str]:
+    """Return the species that are left to stand in the box once monomers have become chains, in recipe order."""
+    names = []
+    for name in box.recipe:
+        conversion = box.conversion.get(name)
+        names += [] if conversion and conversion.percent == 100 else [name]
+        names += [conversion.into] if conversion else []
+    return names
+
+
 def molecules_of(box: BoxRecipe, every: Mapping[str, Species]) -> list[str]:
     """Return the species that stand in the box as molecules: ions in place of salts, each once, in recipe order."""
-    return list(dict.fromkeys(part for name in box.recipe for part in (every[name].ions or {name: 1})))
+    units = formula_units_of(box)
+    return list(dict.fromkeys(part for name in units for part in (every[name].ions or {name: 1})))
+
+
+def end_groups(monomer: Species, chain: Species, units: int) -> str:
+    """Return the Hill formula of what a chain holds besides its monomers.
+
+    Raises
+    ------
+    ValueError
+        If the chain does not hold so many monomers, or could hold more.
+    """
+    one, whole = Counter(monomer.symbols), Counter(chain.symbols)
+    fits = min(whole[symbol] // number for symbol, number in one.items())
+    if fits != units:
+        raise ValueError(
+            f"{chain.name} ({chain.formula}) holds {fits} of {monomer.name} ({monomer.formula}), not {units}"
+        )
+    rest = whole - Counter({symbol: units * number for symbol, number in one.items()})
+    return hill_formula(list(rest.elements()))
 
 
 def check_box(path: Path, box: BoxRecipe, every: Mapping[str, Species]) -> None:
@@ -97,22 +222,25 @@ def check_box(path: Path, box: BoxRecipe, every: Mapping[str, Species]) -> None:
     Raises
     ------
     InputError
-        For an unknown species, a volume without density, a charged mixture, or a site that the box does not hold.
+        For an unknown species, a volume without density, a charged mixture, a chain that does not fit its monomer, or
+        a site that the box does not hold.
     """
     for name, amount in box.recipe.items():
-        if name not in every:
-            raise InputError(f"{path}: recipe.{name}: there is no such species{did_you_mean(name, list(every))}")
-        if every[name].charge:
-            raise InputError(
-                f"{path}: recipe.{name}: carries {every[name].charge:+d} e: a box must be neutral, so give the salt "
-                "(a species with 'ions') and not the ion"
-            )
-        if "." in (every[name].smiles or "") and every[name].ions is None:
-            raise InputError(f"{path}: recipe.{name}: is a salt without 'ions': add them to the species {name}")
+        _check_line(f"{path}: recipe.{name}", name, every)
+        if amount.measure not in DISSOLVED | ADDED:
+            try:
+                amount.moles(every[name])
+            except ValueError as error:
+                raise InputError(f"{path}: recipe.{name}: {error}") from None
+        elif amount.measure == "o_per_cation" and not cations(every[name], every):
+            raise InputError(f"{path}: recipe.{name}: o_per_cation is a salt's, but {name} holds no cation")
+    for name, conversion in box.conversion.items():
+        field = f"{path}: conversion.{name}.into"
+        _check_line(field, conversion.into, every)
         try:
-            amount.moles(every[name])
+            end_groups(every[name], every[conversion.into], conversion.units)
         except ValueError as error:
-            raise InputError(f"{path}: recipe.{name}: {error}") from None
+            raise InputError(f"{field}: {error}") from None
     symbols = {name: every[name].symbols for name in molecules_of(box, every)}
     try:
         for pairs in box.analysis.coordination:
@@ -122,3 +250,20 @@ def check_box(path: Path, box: BoxRecipe, every: Mapping[str, Species]) -> None:
             check_species(name, symbols)
     except ValueError as error:
         raise InputError(f"{path}: analysis: {error}") from None
+
+
+def cations(salt: Species, every: Mapping[str, Species]) -> int:
+    """Return how many cations a formula unit holds."""
+    return sum(count for ion, count in (salt.ions or {}).items() if every[ion].charge > 0)
+
+
+def _check_line(field: str, name: str, every: Mapping[str, Species]) -> None:
+    if name not in every:
+        raise InputError(f"{field}: there is no such species{did_you_mean(name, list(every))}")
+    if every[name].charge:
+        raise InputError(
+            f"{field}: carries {every[name].charge:+d} e: a box must be neutral, so give the salt "
+            "(a species with 'ions') and not the ion"
+        )
+    if "." in (every[name].smiles or "") and every[name].ions is None:
+        raise InputError(f"{field}: is a salt without 'ions': add them to the species {name}")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from electroscreen.inputs import InputError, Model, check_name, parse_model, read_yaml
 
@@ -132,12 +132,36 @@ class ForceField(Model):
 
 
 class Box(Model):
-    """Size of a simulated box."""
+    """Which boxes to simulate, and their size."""
 
+    boxes: Literal["all"] | list[str] = Field(default="all", description="which of molecules/boxes/ to simulate")
     atoms: int = Field(ge=100, description="the recipe is scaled to about this many atoms")
     packing_density_fraction: float = Field(
         default=0.8, gt=0.1, le=1.0, description="density at packing, as a fraction of the ideal mixture's"
     )
+
+
+class AnnealStep(Model):
+    """One step of annealing; temperature and pressure are the box's own unless given."""
+
+    ensemble: Literal["NVT", "NPT"]
+    length_ps: float = Field(gt=0)
+    temperature_k: float | None = Field(default=None, gt=0, le=2000)
+    pressure_bar: float | None = Field(default=None, ge=0, le=1e5, description="in NPT only")
+    timestep_fs: float = Field(default=1.0, gt=0, le=5)
+
+    @model_validator(mode="after")
+    def _pressure_needs_a_barostat(self) -> AnnealStep:
+        if self.ensemble == "NVT" and self.pressure_bar is not None:
+            raise ValueError("pressure_bar has no meaning in NVT: write ensemble: NPT, or leave it out")
+        return self
+
+
+Annealing = Annotated[
+    Annotated[Literal["none", "21-step"], Tag("name")] | Annotated[list[AnnealStep], Tag("steps")],
+    # Told apart beforehand, so that a fault is one of the kind that was meant.
+    Discriminator(lambda given: "steps" if isinstance(given, list) else "name"),
+]
 
 
 class Dynamics(Model):
@@ -146,11 +170,22 @@ class Dynamics(Model):
     timestep_fs: float = Field(gt=0, le=5)
     hydrogen_mass_amu: float = Field(default=3.0, ge=1.0, le=4.0)
     cutoff_angstrom: float = Field(ge=8, le=16)
+    pme_tolerance: float = Field(default=5e-4, ge=1e-6, le=1e-2, description="relative error of Ewald's forces")
+    anneal: Annealing = Field(
+        default="none", description="steps before the density is sought, in boxes that hold chains"
+    )
     equilibrate_npt_ps: float = Field(gt=0)
+    equilibrate_npt_limit_ps: float | None = Field(
+        default=None,
+        gt=0,
+        description="go on with NPT, one length after the other, until settled or up to here",
+    )
     equilibrate_nvt_ps: float = Field(ge=0)
-    production_ps: float = Field(gt=0)
+    equilibrate_nvt_limit_ps: float | None = Field(default=None, gt=0, description="likewise in NVT at the mean volume")
+    production_ps: float = Field(gt=0, description="raised later, a run that has ended goes on from there")
     frame_ps: float = Field(gt=0, description="time between stored frames")
     checkpoint_ps: float = Field(gt=0)
+    checkpoint_minutes: float = Field(default=15.0, gt=0, description="a checkpoint at least this often, by the clock")
     replicas: int = Field(ge=1)
     seed: int = Field(
         ge=0,
@@ -177,6 +212,10 @@ class Dynamics(Model):
             raise ValueError(
                 f"equilibrate_npt_ps is {self.equilibrate_npt_ps:g}, but the mean density needs 20 times frame_ps"
             )
+        for name in ("equilibrate_npt", "equilibrate_nvt"):
+            length, limit = getattr(self, f"{name}_ps"), getattr(self, f"{name}_limit_ps")
+            if limit is not None and limit < length:
+                raise ValueError(f"{name}_limit_ps is {limit:g}, which is below {name}_ps of {length:g}")
         return self
 
 

@@ -33,7 +33,7 @@ try:
         PROJECT.check()
     # Stages that there are only where the settings ask for them.
     PICTURED = [stage for stage in ("esp", "cubes") if getattr(PROJECT.settings.quantum, stage)]
-    SPECIES, COMPLEXES, BOXES = PROJECT.screened_species, PROJECT.asked_complexes, PROJECT.box_names
+    SPECIES, COMPLEXES, BOXES = PROJECT.screened_species, PROJECT.asked_complexes, PROJECT.asked_boxes
     REPLICAS = range(1, PROJECT.settings.dynamics.replicas + 1)
     FIGURES = expand(f"{RESULTS}/figures/{{name}}.{{kind}}", name=figure_names(PROJECT.centers()), kind=["png", "svg"])
 except InputError as fault:

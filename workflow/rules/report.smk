@@ -31,6 +31,7 @@ rule tables:
         settings=SETTINGS,
         # A species or box that was removed changes no input file, but the table; so does what a complex is compared with.
         names=[*SPECIES, *BOXES],
+        boxes=PROJECT.box_names,
         complexes=[as_text(PROJECT.complex(name).model_dump()) for name in PROJECT.complex_names],
     shell:
         "electroscreen tables --settings {params.settings} &> {log}"

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from electroscreen.boxes.composition import compose
-from electroscreen.boxes.packing import PackingError, Part, pack
+from electroscreen.boxes.composition import Composition, compose, concentrations, conversion_percent
+from electroscreen.boxes.cost import expected_cost
+from electroscreen.boxes.packing import PackingError, Part, check_length, pack
 from electroscreen.quantum.geometry import read_xyz
-from electroscreen.recipes import BoxRecipe
+from electroscreen.recipes import BoxRecipe, end_groups
 from electroscreen.record import OK, provenance, read_json, write_json, write_text
 from electroscreen.settings import Settings
 from electroscreen.species import Species
@@ -28,7 +29,8 @@ def write_composition(
     started = time.time()
     composition = compose(box, every, settings.box.atoms)
     missing = _without_force_field(forcefield_records)
-    edge = composition.edge_angstrom(composition.ideal_density_g_per_ml)
+    density = box.density_g_per_ml or composition.ideal_density_g_per_ml
+    edge = composition.edge_angstrom(density)
     record = {
         "box": box.name,
         "title": box.title,
@@ -36,19 +38,26 @@ def write_composition(
         "warnings": composition.warnings,
         "temperature_k": box.temperature_k,
         "pressure_bar": box.pressure_bar,
-        "components": [component.__dict__ for component in composition.components],
+        "components": [
+            component.__dict__ | concentration
+            for component, concentration in zip(
+                composition.components, concentrations(composition, every, density), strict=True
+            )
+        ],
+        "conversions": _conversion_records(box, composition, every),
         "molecules": [_molecule_record(name, n, every[name]) for name, n in composition.molecules.items()],
         "atoms": composition.atoms,
         "net_charge_e": composition.net_charge_e,
         "ion_charge_scale": settings.forcefield.ion_charge_scale,
         "ideal_density_g_per_ml": composition.ideal_density_g_per_ml,
         "edge_angstrom": edge,
-        "packing_edge_angstrom": edge / settings.box.packing_density_fraction ** (1 / 3),
+        "packing_edge_angstrom": box.edge_angstrom or edge / settings.box.packing_density_fraction ** (1 / 3),
         "provenance": provenance(recipe, ("rdkit",), started),
     }
     write_json(output, record)
     for line in describe(record):
         print(line)
+    print(f"  cost: {expected_cost(composition.atoms, settings.dynamics, output.parents[2])}")
 
 
 def describe(record: dict[str, Any]) -> list[str]:
@@ -58,8 +67,14 @@ def describe(record: dict[str, Any]) -> list[str]:
         f"ideal density {record['ideal_density_g_per_ml']:.3f} g/mL, edge {record['edge_angstrom']:.1f} Å"
     ]
     lines += [
-        f"  {c['species']:12s} {c['written']:>10s} -> {c['count']:5d} (rounding {c['rounding_percent']:+.1f} %)"
+        f"  {c['species']:12s} {c['written']:>10s} -> {c['count']:5d} (rounding {c['rounding_percent']:+.1f} %): "
+        f"{c['mol_per_l']:.3g} mol/L instead of {c['mol_per_l_before_rounding']:.3g}, {c['wt_percent']:.3g} wt %"
         for c in record["components"]
+    ]
+    lines += [
+        f"  {c['monomer']} -> {c['chain']}: {c['percent_asked']:g} % asked, {c['percent']:.1f} % in {c['chains']} "
+        f"chains of {c['units']}; their ends, {c['end_groups']}, come on top"
+        for c in record["conversions"]
     ]
     return [*lines, *(f"  warning: {text}" for text in record["warnings"])]
 
@@ -92,7 +107,15 @@ def write_packing(
         record["verdict"] = reason if reason.startswith("not built") else f"not built: {reason}"
     for name, text in files.items():
         write_text(folder / name, text)
-    record["provenance"] = provenance(recipe, ("packmol", "openmm"), started)
+    electrostatics = f"particle-mesh Ewald, relative error of forces {settings.dynamics.pme_tolerance:g}"
+    cutoff = settings.dynamics.cutoff_angstrom
+    record["provenance"] = provenance(
+        recipe,
+        ("packmol", "openmm"),
+        started,
+        electrostatics=electrostatics,
+        lennard_jones=f"cut off at {cutoff:g} Å, energy and pressure corrected for what lies beyond",
+    )
     write_json(folder / "packing.json", record)
 
 
@@ -115,6 +138,8 @@ def _build(
         Part(m["species"], m["symbols"], read_xyz(geometries[m["species"]]), m["count"])
         for m in composition["molecules"]
     ]
+    for part in parts:
+        check_length(part, edge)
     topology, system = build_system(
         [(part.species, part.count) for part in parts],
         forcefields,
@@ -122,11 +147,28 @@ def _build(
         cutoff_angstrom=settings.dynamics.cutoff_angstrom,
         hydrogen_mass_amu=settings.dynamics.hydrogen_mass_amu,
         edge_angstrom=edge,
+        pme_tolerance=settings.dynamics.pme_tolerance,
     )
     positions = pack(parts, edge, seed)
     text = io.StringIO()
     app.PDBFile.writeFile(topology, positions * unit.angstrom, text, keepIds=False)
     return {"packed.pdb": text.getvalue(), "system.xml": openmm.XmlSerializer.serialize(system)}
+
+
+def _conversion_records(box: BoxRecipe, composition: Composition, every: Mapping[str, Species]) -> list[dict[str, Any]]:
+    percents = conversion_percent(box, composition.components)
+    return [
+        {
+            "monomer": monomer,
+            "chain": conversion.into,
+            "units": conversion.units,
+            "chains": composition.molecules[conversion.into],
+            "percent_asked": conversion.percent,
+            "percent": percents[monomer],
+            "end_groups": end_groups(every[monomer], every[conversion.into], conversion.units),
+        }
+        for monomer, conversion in box.conversion.items()
+    ]
 
 
 def _molecule_record(name: str, count: int, species: Species) -> dict[str, Any]:
@@ -137,6 +179,7 @@ def _molecule_record(name: str, count: int, species: Species) -> dict[str, Any]:
         "species": name,
         "count": count,
         "charge_e": species.charge,
+        "role": species.role,
         "symbols": species.symbols,
         "masses_amu": [table.GetAtomicWeight(symbol) for symbol in species.symbols],
     }

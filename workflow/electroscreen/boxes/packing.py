@@ -29,6 +29,22 @@ class PackingError(RuntimeError):
     """Packmol found no packing; the message says what would help."""
 
 
+def check_length(part: Part, edge_angstrom: float) -> None:
+    """Refuse a molecule that would meet its own periodic image.
+
+    Raises
+    ------
+    PackingError
+    """
+    x = part.positions_angstrom
+    length = float(np.linalg.norm(x[:, None] - x[None], axis=-1).max()) + TOLERANCE_ANGSTROM
+    if length > edge_angstrom:
+        raise PackingError(
+            f"{part.species} is {length:.0f} Å long and the box {edge_angstrom:.0f} Å: "
+            "take shorter chains, or more atoms (settings: box.atoms)"
+        )
+
+
 def pack(parts: list[Part], edge_angstrom: float, seed: int) -> np.ndarray:
     """Return positions, shape (atoms, 3), angstrom, of all molecules in the order of `parts`.
 

@@ -1,8 +1,11 @@
-"""Stage dynamics: from packed molecules to a production trajectory; killed at any moment, it goes on."""
+"""Stage dynamics: from packed molecules to a production trajectory; killed at any moment, it goes on.
+
+A production that is asked to be longer than it was goes on where it ended.
+"""
 
 from __future__ import annotations
 
-import shutil
+import errno
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -12,20 +15,19 @@ from typing import Any
 
 import numpy as np
 
-from electroscreen.dynamics.equilibration import block_mean, drift
+from electroscreen.dynamics.chains import Chains
+from electroscreen.dynamics.equilibration import judge, read_states, settled_phase
+from electroscreen.dynamics.explosion import Moment, explain
 from electroscreen.dynamics.platform import choose_platform
 from electroscreen.dynamics.protocol import Phase, build_integrator, phases, with_ensemble
-from electroscreen.dynamics.restart import Progress, Restart
+from electroscreen.dynamics.restart import Progress, Restart, frame_ends
+from electroscreen.dynamics.states import COLUMNS, StateTable, words
 from electroscreen.recipe import digest
 from electroscreen.record import OK, locked, provenance, read_json, write_json, write_text
 from electroscreen.settings import Dynamics
 
-COLUMNS = "phase,time_ps,temperature_k,potential_energy_kj_per_mol,kinetic_energy_kj_per_mol,volume_a3,density_g_per_ml"
-AMU_PER_A3_IN_G_PER_ML = 1.66053906660  # CODATA 2018
-
-# The mean temperature of a production run of a thousand atoms scatters by far less than this.
-TEMPERATURE_WITHIN_K = 3.0
-DRIFT_ALLOWED = 0.01
+# Settings that say how far to go; a run that has gone less far goes on.
+EXTENDABLE = ("production_ps", "equilibrate_npt_limit_ps", "equilibrate_nvt_limit_ps")
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class DynamicsFiles:
 
     @property
     def restart(self) -> Path:
-        """Restart data; no declared output, so that it outlives a kill."""
+        """Restart data; no declared output, so that it outlives a kill, and a longer production goes on from it."""
         return self.folder / "restart"
 
 
@@ -87,7 +89,9 @@ def run_dynamics(
             if packing["verdict"] != OK:
                 raise NotRunError(packing["verdict"])
             conditions = Conditions(composition["temperature_k"], composition["pressure_bar"], packing["seed"])
-            run = Run(files, dynamics, conditions, recipe, f"{packing['box']} replica {packing['replica']}", threads)
+            label = f"{packing['box']} replica {packing['replica']}"
+            chains = Chains.of(composition.get("molecules", []))
+            run = Run(files, dynamics, conditions, recipe, label, threads, chains)
             record |= run.to_the_end()
         except NotRunError as failure:
             record["verdict"] = f"not run: {failure}"
@@ -97,29 +101,30 @@ def run_dynamics(
             recipe, ("openmm",), started, threads, seed=packing.get("seed"), platform=record.get("platform")
         )
         write_json(files.record, record)
-        if not record["verdict"].startswith("not run"):
-            shutil.rmtree(files.restart, ignore_errors=True)
 
 
 class Run:
     """One replica on its way through the phases."""
 
     def __init__(
-        self, files: DynamicsFiles, dynamics: Dynamics, conditions: Conditions, recipe: dict, label: str, threads: int
+        self,
+        files: DynamicsFiles,
+        dynamics: Dynamics,
+        conditions: Conditions,
+        recipe: dict,
+        label: str,
+        threads: int,
+        chains: Chains | None = None,
     ):
         import openmm
-        from openmm import app, unit
+        from openmm import app
 
         self.files, self.dynamics, self.conditions, self.label = files, dynamics, conditions, label
+        self.chains = chains or Chains([], [])
         self.system = openmm.XmlSerializer.deserialize((files.folder / "system.xml").read_text(encoding="utf-8"))
         packed = app.PDBFile(str(files.folder / "packed.pdb"))
         self.topology, self.packed_positions = packed.topology, packed.positions
-        self.mass_amu = sum(
-            self.system.getParticleMass(i).value_in_unit(unit.dalton) for i in range(self.system.getNumParticles())
-        )
-        constraints = self.system.getNumConstraints()
-        # Three for the total momentum, which the motion remover holds at zero.
-        self.degrees_of_freedom = 3 * self.system.getNumParticles() - constraints - 3
+        self.states = StateTable(self.system, self.chains)
         self.platform, self.properties = choose_platform(dynamics.platform, self.system, threads)
         self.restart = Restart(files.restart, _run_hash(files, conditions, recipe))
 
@@ -131,40 +136,83 @@ class Run:
         NotRunError
         """
         progress = self.restart.load()
-        plan = phases(self.dynamics)
+        plan = phases(self.dynamics, anneal=bool(self.chains))
+        if any(phase.limit_ps and phase.limit_ps > progress.gave_up_ps.get(phase.name, np.inf) for phase in plan):
+            # What came after a phase that had not settled is worth nothing once that phase may go on.
+            progress = self.restart.start_afresh()
         for index in range(progress.phase, len(plan)):
-            self._run_phase(plan[index], index, progress)
-        rows = self.restart.join_rows(progress.segments)
-        write_text(self.files.state_table, "\n".join([COLUMNS, *rows]) + "\n")
-        self.restart.join_frames(progress.segments, self.files.trajectory)
+            self._run_phase(plan[index], index, progress, last=index == len(plan) - 1)
+        self.restart.merge(progress)
+        return self._publish(plan, progress)
+
+    def _publish(self, plan: list[Phase], progress: Progress) -> dict[str, Any]:
+        """Write state table and trajectory as long as asked for, and return what the record says of them."""
         production = plan[-1]
+        every = production.steps(self.dynamics.frame_ps)
+        frames = production.steps(production.length_ps) // every
+        rows = self.restart.join_rows(progress)
+        before = [row for row in rows if not row.startswith("production,")]
+        wanted = rows[len(before) : len(before) + frames]
+        write_text(self.files.state_table, "\n".join([self.states.columns, *before, *wanted]) + "\n")
+        self.restart.publish_frames(progress, frames, self.files.trajectory)
+        ran_ps = progress.phase_steps * production.timestep_fs / 1000
         return {
             "platform": self.platform.getName(),
-            "ns_per_day": 86.4 * self.dynamics.production_ps / max(progress.production_wall_seconds, 1e-9),
+            "ns_per_day": 86.4 * ran_ps / max(progress.production_wall_seconds, 1e-9),
             "wall_seconds": progress.wall_seconds,
+            "timestep_fs": production.timestep_fs,
             "production_ps": self.dynamics.production_ps,
-            "frame_ps": production.steps(self.dynamics.frame_ps) * production.timestep_fs / 1000,
+            "frame_ps": every * production.timestep_fs / 1000,
+            "protocol": [words(phase, self.conditions.temperature_k, self.conditions.pressure_bar) for phase in plan],
             **judge(read_states(self.files.state_table), self.conditions.temperature_k),
         }
 
-    def _run_phase(self, phase: Phase, index: int, progress: Progress) -> None:
-        context = self._context(phase, progress)
+    def _run_phase(self, phase: Phase, index: int, progress: Progress, last: bool) -> None:
         total = phase.steps(phase.length_ps)
+        if last and progress.phase_steps >= total:
+            return
+        context = self._context(phase, progress)
         segment = phase.steps(self.dynamics.checkpoint_ps)
-        while progress.phase_steps < total:
+        while True:
             before = time.time()
-            rows = self._segment(context, phase, min(segment, total - progress.phase_steps), progress)
+            # A phase that has not settled goes on, one length after the other, and asks again.
+            goal = total if last else min(self._limit(phase), (progress.phase_steps // total + 1) * total)
+            rows = self._segment(context, phase, min(segment, goal - progress.phase_steps), progress)
             progress.wall_seconds += time.time() - before
             if phase.name == "production":
                 progress.production_wall_seconds += time.time() - before
-            done = progress.phase_steps >= total
-            progress.phase, phase_steps = (index + 1, 0) if done else (index, progress.phase_steps)
-            progress.phase_steps = phase_steps
+            steps = progress.phase_steps
+            done = steps >= goal and (last or self._may_end(phase, rows, progress))
+            if done and not last:
+                progress.phase, progress.phase_steps = index + 1, 0
             state = self._closing_state(context, phase, progress, rows if done else None)
             self.restart.save(progress, state, rows)
-            self._tell(phase, total if done else phase_steps, total, rows, time.time() - before)
+            self._tell(phase, steps, goal, rows, time.time() - before)
             if done:
                 return
+
+    @staticmethod
+    def _limit(phase: Phase) -> int:
+        return phase.steps(phase.limit_ps or phase.length_ps)
+
+    def _may_end(self, phase: Phase, rows: list[str], progress: Progress) -> bool:
+        """Whether a phase that has reached its length has settled, or has no time left."""
+        if phase.limit_ps is None:
+            return True
+        import io
+
+        import pandas as pd
+
+        every = [*self.restart.join_rows(progress), *map(str.strip, rows)]
+        own = [row for row in every if row.startswith(f"{phase.name},")]
+        table = pd.read_csv(io.StringIO("\n".join([self.states.columns, *own])))
+        if len(table) >= 20 and settled_phase(table, phase.ensemble):
+            return True
+        if progress.phase_steps < self._limit(phase):
+            print(f"{self.label}: {phase.name} has not settled, so it goes on", file=sys.stderr, flush=True)
+            return False
+        progress.gave_up_ps[phase.name] = phase.limit_ps
+        return True
 
     def _context(self, phase: Phase, progress: Progress):
         """Return a context at the end of the last segment, or minimised at the start of the run."""
@@ -189,23 +237,39 @@ class Run:
         return context
 
     def _segment(self, context, phase: Phase, steps: int, progress: Progress) -> list[str]:
-        """Step through one segment; return its rows, and write its frames if it is production."""
+        """Step through one segment; return its rows, and write its frames if it is production.
+
+        It ends early when the clock says that it is time for a checkpoint.
+        """
         every = phase.steps(self.dynamics.frame_ps)
         frames = self._frames(phase, every, progress) if phase.name == "production" else None
-        rows, left = [], steps
-        while left > 0:
+        rows, left, began = [], steps, time.time()
+        good = self._moment(context, progress.phase_steps)
+        while left > 0 and (not rows or time.time() - began < 60 * self.dynamics.checkpoint_minutes):
             # The first frame of a segment completes the interval that the last segment began.
             chunk = min(left, every - progress.phase_steps % every)
-            self._step(context, phase, chunk)
+            self._step(context, phase, chunk, good)
             progress.phase_steps += chunk
             left -= chunk
             if progress.phase_steps % every:
                 continue
-            state = context.getState(energy=True, positions=frames is not None)
-            rows.append(self._row(phase, progress.phase_steps, state))
+            row = self.states.row(phase, progress.phase_steps, context)
+            if row is None:
+                raise NotRunError(self._explained(phase, good, chunk))
+            good = self._moment(context, progress.phase_steps)
+            rows.append(row)
             if frames is not None:
-                frames.writeModel(state.getPositions(), periodicBoxVectors=state.getPeriodicBoxVectors())
+                positions, vectors = good.state.getPositions(asNumpy=True), good.state.getPeriodicBoxVectors()
+                frames.writeModel(positions, periodicBoxVectors=vectors)
+        if frames is not None and rows:
+            self._check_frames(progress, len(rows))
         return rows
+
+    def _check_frames(self, progress: Progress, frames: int) -> None:
+        """A full disk tears frames without a word."""
+        path = self.restart.frames(progress.segments + 1)
+        if not path.exists() or len(frame_ends(path)) != frames:
+            raise OSError(errno.ENOSPC, "frames were not written whole", str(path))
 
     def _frames(self, phase: Phase, every: int, progress: Progress):
         """Return a writer for the frames of the next segment, whose times go on where the last one ended."""
@@ -216,41 +280,44 @@ class Run:
         next_frame = (progress.phase_steps // every + 1) * every
         return app.XTCFile(str(path), self.topology, phase.timestep_fs / 1000, firstStep=next_frame, interval=every)
 
-    def _step(self, context, phase: Phase, steps: int) -> None:
+    @staticmethod
+    def _moment(context, step: int) -> Moment:
+        return Moment(context.getState(positions=True, velocities=True), step)
+
+    def _step(self, context, phase: Phase, steps: int, good: Moment) -> None:
         import openmm
 
         try:
             context.getIntegrator().step(steps)
         except openmm.OpenMMException as error:
-            raise NotRunError(f"exploded in phase '{phase.name}': {error}") from None
+            if "nonbonded cutoff" in str(error):
+                raise NotRunError(
+                    f"the box shrank below two cut-offs in phase '{phase.name}': take more atoms (settings: box.atoms)"
+                ) from None
+            raise NotRunError(self._explained(phase, good, steps)) from None
 
-    def _row(self, phase: Phase, steps: int, state) -> str:
-        from openmm import unit
+    def _explained(self, phase: Phase, good: Moment, steps: int) -> str:
+        """Keep the last good moment beside the last checkpoint, and say how the run exploded after it."""
+        import openmm
 
-        kinetic = state.getKineticEnergy().value_in_unit(unit.kilojoule_per_mole)
-        potential = state.getPotentialEnergy().value_in_unit(unit.kilojoule_per_mole)
-        if not np.isfinite(potential + kinetic):
-            raise NotRunError(f"energy no longer finite in phase '{phase.name}' at step {steps}")
-        gas_constant = 8.31446261815324e-3  # kJ/mol/K, CODATA 2018
-        temperature = 2 * kinetic / (self.degrees_of_freedom * gas_constant)
-        volume = state.getPeriodicBoxVolume().value_in_unit(unit.angstrom**3)
-        density = AMU_PER_A3_IN_G_PER_ML * self.mass_amu / volume
-        time_ps = steps * phase.timestep_fs / 1000
-        return (
-            f"{phase.name},{time_ps:.4f},{temperature:.3f},{potential:.4f},{kinetic:.4f},{volume:.3f},{density:.6f}\n"
-        )
+        write_text(self.restart.folder / "last-good.xml", openmm.XmlSerializer.serialize(good.state))
+        conditions = self.conditions
+        system = with_ensemble(self.system, phase, conditions.temperature_k, conditions.pressure_bar, conditions.seed)
+        integrator = build_integrator(phase, conditions.temperature_k, conditions.seed)
+        why = explain(system, integrator, self.platform, self.properties, self.topology, good, 2 * steps)
+        return f"exploded in phase '{phase.name}' {why}; the last good state is kept in restart/"
 
     def _closing_state(self, context, phase: Phase, progress: Progress, rows: list[str] | None) -> str:
         """State to go on from; at the end of the density phase, scaled to the mean volume of its second half."""
         import openmm
 
-        if rows is not None and phase.ensemble == "NPT":
+        if rows is not None and phase.name == "density":
             _scale_to_volume(context, self._mean_volume(progress, rows))
         state = context.getState(positions=True, velocities=True, parameters=True, integratorParameters=True)
         return openmm.XmlSerializer.serialize(state)
 
     def _mean_volume(self, progress: Progress, rows: list[str]) -> float:
-        earlier = self.restart.join_rows(progress.segments)
+        earlier = self.restart.join_rows(progress)
         volumes = [float(row.split(",")[5]) for row in [*earlier, *rows] if row.startswith("density,")]
         return float(np.mean(volumes[len(volumes) // 2 :]))
 
@@ -258,56 +325,21 @@ class Run:
         if not rows:
             return
         last = rows[-1].split(",")
+        time_ps = steps * phase.timestep_fs / 1000
         speed = 86.4 * len(rows) * self.dynamics.frame_ps / seconds
         print(
-            f"{self.label}: {phase.name} {steps * phase.timestep_fs / 1000:.0f} of {phase.length_ps:g} ps, "
+            f"{self.label}: {phase.name} {time_ps:.0f} of {total * phase.timestep_fs / 1000:g} ps, "
             f"{float(last[2]):.0f} K, {float(last[6]):.3f} g/mL, {speed:.0f} ns/day",
             file=sys.stderr,
             flush=True,
         )
 
 
-def read_states(path: Path):
-    """Return the state table as a pandas DataFrame."""
-    import pandas as pd
-
-    return pd.read_csv(path)
-
-
-def judge(states, temperature_k: float) -> dict[str, Any]:
-    """Say whether a run is in equilibrium: density of the second half of NPT, temperature and energy of production.
-
-    A drift counts when it is statistically real and above 1 % of the density, or of the kinetic energy for the
-    potential energy (whose own zero is arbitrary).
-    """
-    density = states.density_g_per_ml[states.phase == "density"].to_numpy()
-    density = density[len(density) // 2 :]
-    production = states[states.phase == "production"]
-    mean = block_mean(density)
-    change, real = drift(density)
-    faults = []
-    if real and abs(change) > DRIFT_ALLOWED * mean.mean:
-        faults.append(f"density still drifts by {100 * change / mean.mean:+.1f} % over the second half of NPT")
-    energy_change, energy_real = drift(production.potential_energy_kj_per_mol.to_numpy())
-    if energy_real and abs(energy_change) > DRIFT_ALLOWED * production.kinetic_energy_kj_per_mol.mean():
-        faults.append(f"potential energy drifts by {energy_change:+.0f} kJ/mol over production")
-    temperature = float(production.temperature_k.mean())
-    if abs(temperature - temperature_k) > TEMPERATURE_WITHIN_K:
-        faults.append(f"temperature is {temperature:.1f} K instead of {temperature_k:g} K")
-    return {
-        "verdict": OK if not faults else f"not equilibrated: {'; '.join(faults)}",
-        "density_g_per_ml": mean.mean,
-        "density_low": mean.low,
-        "density_high": mean.high,
-        "density_drift_percent": 100 * change / mean.mean,
-        "temperature_k": temperature,
-    }
-
-
 def _run_hash(files: DynamicsFiles, conditions: Conditions, recipe: dict[str, Any]) -> str:
     """Hash of all that a run starts from: another temperature or packing must not go on with this restart data."""
     starts = {name: sha256((files.folder / name).read_bytes()).hexdigest() for name in ("system.xml", "packed.pdb")}
-    return digest({"recipe": recipe, "conditions": asdict(conditions), **starts})
+    dynamics = {key: value for key, value in recipe.get("dynamics", {}).items() if key not in EXTENDABLE}
+    return digest({"recipe": recipe | {"dynamics": dynamics}, "conditions": asdict(conditions), **starts})
 
 
 def _carry_over(state, context) -> None:

@@ -18,11 +18,12 @@ def build_system(
     cutoff_angstrom: float,
     hydrogen_mass_amu: float,
     edge_angstrom: float,
+    pme_tolerance: float = EWALD_TOLERANCE,
 ):
     """Return topology and system of a cubic periodic box.
 
     The atoms stand molecule by molecule, in the order of `molecules`. Electrostatics by particle-mesh
-    Ewald (tolerance 5e-4), Lennard-Jones cut off without a switch and with the correction for the
+    Ewald (`pme_tolerance`), Lennard-Jones cut off without a switch and with the correction for the
     tail, bonds to hydrogen constrained, mass moved from heavy atoms to their hydrogens, and the
     drift of the whole box removed. Charges of species with a net charge are multiplied by `charge_scale`,
     interactions inside them accordingly by its square.
@@ -60,7 +61,7 @@ def build_system(
         removeCMMotion=True,
         hydrogenMass=hydrogen_mass_amu * unit.amu,
         residueTemplates={residue: residue.name for residue in topology.residues()},
-        ewaldErrorTolerance=EWALD_TOLERANCE,
+        ewaldErrorTolerance=pme_tolerance,
         useDispersionCorrection=True,
         switchDistance=None,
     )

@@ -20,6 +20,7 @@ from electroscreen.report.redox import NOT_ASKED_FOR
 from electroscreen.report.tables import (
     CAPTIONS,
     HEADINGS,
+    NOT_ASKED_BOX,
     WORDS,
     count_verdicts,
     read_table,
@@ -88,7 +89,7 @@ def build_report(results_dir: Path, settings_name: str, output_html: Path) -> No
         charge_headings=_without(HEADINGS["charges"], "species"),
         surfaces=Markup(packed_surfaces(results_dir, [row["species"] for row in tables["esp_extrema"]])),
         viewer=Markup((HERE / "viewer.js").read_text(encoding="utf-8")),
-        boxes=[_box(results_dir, tables, name) for name in dict.fromkeys(row["box"] for row in tables["boxes"])],
+        boxes=[_box(results_dir, tables, name) for name in _simulated(tables["boxes"])],
         molecule_headings=MOLECULES,
         replica_headings=_without(HEADINGS["boxes"], "box", "molecules"),
         coordination_headings=_without(HEADINGS["coordination"], "box"),
@@ -146,6 +147,10 @@ def _lumos(comparisons: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]
 
 def _title(results_dir: Path, species: str) -> str:
     return str(orbitals(results_dir, species).get("title") or "")
+
+
+def _simulated(rows: list[dict[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(row["box"] for row in rows if row["verdict"] != NOT_ASKED_BOX))
 
 
 def _box(results_dir: Path, tables: dict[str, list[dict[str, Any]]], name: str) -> dict[str, Any]:

@@ -189,6 +189,8 @@ CAPTIONS = {
     "papers": "The papers that our numbers are compared with.",
 }
 
+NOT_ASKED_BOX = f"{NOT_COMPUTED}: not asked for by box.boxes in the settings"
+
 COLOURS = {
     comparison.AGREES: "green",
     comparison.ORDER_AGREES: "green",
@@ -205,10 +207,11 @@ def build_tables(
     output_dir: Path,
     complexes: Mapping[str, Complex] | None = None,
     asked_complexes: Collection[str] = (),
+    asked_boxes: Collection[str] | None = None,
 ) -> None:
     """Write every table as .csv, .md and .tex.
 
-    Of `complexes` those that are not asked for get a row that says so.
+    Of `complexes` and `boxes` those that are not asked for get a row that says so; by default all boxes are.
 
     A stage that failed, or whose file is missing, becomes a row whose verdict says so.
 
@@ -219,6 +222,7 @@ def build_tables(
     """
     results_dir = Path(results_dir)
     papers = read_papers(paper_files).values()
+    run = [box for box in boxes if asked_boxes is None or box in asked_boxes]
     rows = {
         "frontier_orbitals": [
             row for name in species for row in (orbitals(results_dir, name), *second_level_rows(results_dir, name))
@@ -228,9 +232,9 @@ def build_tables(
         "esp_extrema": [potential(results_dir, name) for name in species],
         "charges": [row for name in species for row in charge_rows(results_dir, name)],
         "binding_energies": _binding_rows(results_dir, complexes or {}, asked_complexes),
-        "coordination": _of_boxes(results_dir, boxes, "coordination"),
-        "diffusion": _of_boxes(results_dir, boxes, "diffusion"),
-        "boxes": [row for box in boxes for row in _box_rows(results_dir, box)],
+        "coordination": _of_boxes(results_dir, run, "coordination"),
+        "diffusion": _of_boxes(results_dir, run, "diffusion"),
+        "boxes": [row for box in boxes for row in _box_rows(results_dir, box, box in run)],
         "compared_with_papers": [row for paper in papers for row in comparison.compare_paper(results_dir, paper)],
         "papers": [paper.model_dump() | {"paper": paper.name} for paper in papers],
     }
@@ -350,8 +354,10 @@ def _of_boxes(results_dir: Path, boxes: list[str], kind: str) -> list[dict[str, 
     return [row | {"box": box} for box in boxes for row in analysis_rows(results_dir, box, kind)]
 
 
-def _box_rows(results_dir: Path, box: str) -> list[dict[str, Any]]:
-    """Return one row a replica; a box that could not be composed says so in the verdict."""
+def _box_rows(results_dir: Path, box: str, asked: bool) -> list[dict[str, Any]]:
+    """Return one row a replica; a box that is not asked for or could not be composed says so in the verdict."""
+    if not asked:
+        return [{"box": box, "verdict": NOT_ASKED_BOX}]
     recipe = read_record(results_dir, f"boxes/{box}/composition.json")
     shared = {key: recipe.get(key) for key in ("atoms", "temperature_k", "ideal_density_g_per_ml")}
     shared["molecules"] = ", ".join(f"{m['count']} {m['species']}" for m in recipe.get("molecules") or [])

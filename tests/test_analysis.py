@@ -125,6 +125,28 @@ def test_drift_of_the_whole_box_is_no_diffusion(plain, walk, tmp_path):
         assert moving == pytest.approx(still, rel=2e-3)
 
 
+def test_charge_is_carried_by_ions_that_walk(tmp_path, walk):
+    # The anions are the molecules of CO, each with a fourth of a charge: neutral, and exactly known.
+    anion = SOLVENT | {"charge_e": -0.25}
+    drift = np.arange(FRAMES)[:, None, None] * np.array([0.4, -0.3, 0.2])
+    rows = [
+        {
+            (row["quantity"], row["subject"]): row
+            for row in Box(tmp_path / name, (ION, anion)).add(frames).analysed()[0]["transport"]
+        }
+        for name, frames in (("still", walk), ("moving", walk + drift))
+    ]
+    # e² / (V k_B T) × (30 × 4000 + 120 / 16 × 1500) Å²/ns
+    known = 10 * 1.602176634e-19**2 / (1.380649e-23 * 298.15 * EDGE_A**3 * 1e-30) * 131250 * 1e-11
+    for still, moving in zip(rows[0].values(), rows[1].values(), strict=True):
+        assert moving["value"] == pytest.approx(still["value"], rel=0.02, abs=0.02 * known)
+    single = rows[0]["conductivity, Nernst-Einstein", "formal charges"]
+    assert single["value"] == pytest.approx(known, rel=0.1)
+    assert single["low"] < known < single["high"]
+    assert single["verdict"] == "ok (one box)"
+    assert not [quantity for quantity, _ in rows[0] if "solvent frame" in quantity]
+
+
 def test_the_order_of_species_does_not_matter(plain, tmp_path):
     record, _ = Box(tmp_path, (SOLVENT, ION)).add(atoms(walkers(), ("CO", "Na"))).analysed()
     for species in KNOWN:
@@ -138,6 +160,7 @@ def test_a_wrapped_trajectory_gives_structure_but_no_diffusion(plain, walk, tmp_
     assert {row["verdict"] for row in record["diffusion"]} == {f"{verdicts.WRAPPED}; one box"}
     assert {row["d_a2_per_ns"] for row in record["diffusion"]} == {None}
     assert verdicts.WRAPPED in record["verdict"]
+    assert {row["verdict"] for row in record["transport"]} == {f"{verdicts.WRAPPED}; one box"}
     # Positions are rounded to 0.01 Å in the file, at other places for other images.
     assert curves["rdf|Na|O(CO)|n"] == pytest.approx(plain[1]["rdf|Na|O(CO)|n"], abs=0.02)
 
@@ -203,7 +226,7 @@ def test_frames_that_are_not_evenly_spaced_are_refused(walk, tmp_path, fault):
 
 def test_what_the_box_does_not_hold_is_not_computed(walk, tmp_path):
     none = SOLVENT | {"species": "FEC", "count": 0, "symbols": ["F"], "masses_amu": [19.0]}
-    recipe = {"coordination": [{"center": "Na", "partners": ["F(FEC)"]}], "diffusion": ["FEC"]}
+    recipe = RECIPE | {"coordination": [{"center": "Na", "partners": ["F(FEC)"]}], "diffusion": ["FEC"]}
     record, _ = Box(tmp_path, (ION, SOLVENT, none)).add(walk).analysed(recipe)
     assert record["coordination"][0]["verdict"] == "not computed: the box holds no F(FEC)"
     assert record["diffusion"][0]["verdict"] == "not computed: the box holds no molecule of FEC"
@@ -211,7 +234,7 @@ def test_what_the_box_does_not_hold_is_not_computed(walk, tmp_path):
 
 def test_files_that_do_not_fit_are_errors(walk, tmp_path):
     with pytest.raises(ValueError, match="holds 270 atoms, the composition 30"):
-        Box(tmp_path / "atoms", (ION,)).add(walk).analysed({"coordination": [], "diffusion": ["Na"]})
+        Box(tmp_path / "atoms", (ION,)).add(walk).analysed(RECIPE | {"coordination": [], "diffusion": ["Na"]})
     with pytest.raises(ValueError, match=r"\[0\.5, 1\.0\] ps apart"):
         Box(tmp_path / "times").add(walk).add(walk, times_ps=np.arange(FRAMES)).analysed()
 

@@ -184,7 +184,7 @@ EDITS = {
     "coarse grid": (SETTINGS_FILE, "quantum/grid_while_moving", 0, {"geometry"}),
     "fine grid": (SETTINGS_FILE, "quantum/grid_final", 9, {"orbitals", "levels", "redox", "esp"}),
     "memory": (SETTINGS_FILE, "quantum/memory_mb", 777, set()),
-    "charge scale": (SETTINGS_FILE, "forcefield/ion_charge_scale", 0.77, {"composition", "packing"}),
+    "charge scale": (SETTINGS_FILE, "forcefield/ion_charge_scale", 0.77, {"composition", "packing", "analysis"}),
     "size": (SETTINGS_FILE, "box/atoms", lambda n: n + 1, {"composition"}),
     "cutoff": (SETTINGS_FILE, "dynamics/cutoff_angstrom", 9.5, {"packing", "dynamics"}),
     "length": (SETTINGS_FILE, "dynamics/production_ps", lambda ps: ps + 1, {"dynamics"}),

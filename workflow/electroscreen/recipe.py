@@ -25,7 +25,7 @@ PROTOCOL = {
     "composition": 1,
     "packing": 1,
     "dynamics": 1,
-    "analysis": 1,
+    "analysis": 2,
 }
 
 # Settings of the stages after the geometry.
@@ -104,7 +104,8 @@ def box_recipe(stage: str, box, every: Mapping[str, Any], settings) -> dict[str,
         used = settings.dynamics.model_dump(exclude={"replicas", "platform", "checkpoint_ps"})
         return _recipe(stage, dynamics=used)
     if stage == "analysis":
-        return _recipe(stage, temperature_k=box.temperature_k, **box.analysis.model_dump())
+        scale = settings.forcefield.ion_charge_scale
+        return _recipe(stage, temperature_k=box.temperature_k, ion_charge_scale=scale, **box.analysis.model_dump())
     raise KeyError(stage)
 
 

@@ -77,8 +77,10 @@ class Harvest:
     pairs
         Pair counts of each pair of sites.
     paths_a
-        Of each species: centres of mass of its molecules relative to that of the whole system, shape
+        Of each species asked for: centres of mass of its molecules relative to that of the whole system, shape
         (molecules, frames, 3).
+    sums_a
+        Of every species: the sum over those of its molecules, shape (frames, 3).
     followed
         False if an atom jumped by more than half a box edge between two frames: then `paths_a` mean nothing.
     """
@@ -88,6 +90,7 @@ class Harvest:
     volume_a3: float
     pairs: dict[Pair, PairCounts]
     paths_a: dict[str, np.ndarray]
+    sums_a: dict[str, np.ndarray]
     followed: bool
 
 
@@ -127,6 +130,7 @@ def read_trajectory(
             raise ValueError(f"{path}: holds {file.n_atoms} atoms, the composition {len(layout.masses_amu)}")
         times, volumes = np.empty(frames), np.empty(frames)
         paths = {name: np.empty((len(layout.molecules_of[name]), frames, 3)) for name in species}
+        sums = {name: np.empty((frames, 3)) for name in layout.molecules_of}
         counters: dict[Pair, PairCounter] = {}
         previous, followed = None, True
         for i, frame in enumerate(file):
@@ -139,8 +143,10 @@ def read_trajectory(
                 counter.add(positions, edges, block=i * BLOCKS // frames)
             centres = layout.centres_of_mass(positions) - layout.centre(positions)
             for name, numbers in layout.molecules_of.items():
+                own = centres[numbers.start : numbers.stop]
+                sums[name][i] = own.sum(axis=0)
                 if name in paths:
-                    paths[name][:, i] = centres[numbers.start : numbers.stop]
+                    paths[name][:, i] = own
             followed &= previous is None or bool((np.abs(positions - previous) <= edges / 2).all())
             previous = positions
     return Harvest(
@@ -149,6 +155,7 @@ def read_trajectory(
         volume_a3=float(volumes.mean()),
         pairs={pair: counter.counts() for pair, counter in counters.items()},
         paths_a=paths,
+        sums_a=sums,
         followed=followed,
     )
 

@@ -20,11 +20,15 @@ Of a coordination number
 Of a diffusion coefficient
     `not diffusive: D below X Å²/ns`  the motion has not become a random walk; only a bound
     `not diffusive: still ballistic`  the motion is faster than a random walk to the end; not even a bound
+
+Of transport
+    `not diffusive: IONS`     these ions have not become random walkers: no conductivity, at most a bound
+    `not told from zero`      the collective displacement of charge is within its noise: a bound, and no ratios
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from electroscreen.record import OK
 
@@ -39,6 +43,7 @@ FEW_EXCHANGES = "few exchanges"
 FEW_SAMPLES = "few samples"
 
 BALLISTIC = "not diffusive: still ballistic"
+NOT_FROM_ZERO = "not told from zero"
 
 
 def not_computed(reason: str) -> str:
@@ -49,6 +54,11 @@ def not_computed(reason: str) -> str:
 def not_diffusive(bound_a2_per_ns: float) -> str:
     """Return the verdict of a motion for which only an upper bound is known."""
     return f"not diffusive: D below {float(f'{bound_a2_per_ns:.2g}'):g} Å²/ns"
+
+
+def ions_not_diffusive(names: Sequence[str]) -> str:
+    """Return the verdict of a conductivity of which these ions have no diffusion coefficient."""
+    return f"not diffusive: {', '.join(names)}"
 
 
 def combined(flaws: Iterable[str], boxes: int) -> str:

@@ -45,6 +45,7 @@ LUMOS = {
     "difference": "difference",
     "verdict": "verdict",
 }
+OF_BOX = ("coordination", "diffusion", "transport")
 STAGES = {"stage": "stage", "jobs": "jobs", "usable": "usable", "hours": "hours", "details": "details"}
 
 
@@ -90,6 +91,7 @@ def build_report(results_dir: Path, settings_name: str, output_html: Path) -> No
         replica_headings=_without(HEADINGS["boxes"], "box", "molecules"),
         coordination_headings=_without(HEADINGS["coordination"], "box"),
         diffusion_headings=_without(HEADINGS["diffusion"], "box"),
+        transport_headings=_without(HEADINGS["transport"], "box"),
         bindings=tables["binding_energies"],
         binding_headings=_without(HEADINGS["binding_energies"], "parts"),
         figures={"orbital_levels": _embedded(results_dir / "figures" / "orbital_levels.svg")},
@@ -147,7 +149,7 @@ def _title(results_dir: Path, species: str) -> str:
 
 def _box(results_dir: Path, tables: dict[str, list[dict[str, Any]]], name: str) -> dict[str, Any]:
     recipe = read_record(results_dir, f"boxes/{name}/composition.json")
-    of_box = {table: [row for row in tables[table] if row["box"] == name] for table in ("coordination", "diffusion")}
+    of_box = {table: [row for row in tables[table] if row["box"] == name] for table in OF_BOX}
     figures = {path.stem: _embedded(path) for path in sorted((results_dir / "figures").glob("*.svg"))}
     return {
         "name": name,

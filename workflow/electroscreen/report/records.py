@@ -93,9 +93,10 @@ def replicas(results_dir: Path, box: str) -> list[tuple[int, dict[str, Any]]]:
 
 
 def analysis_rows(results_dir: Path, box: str, kind: str) -> list[dict[str, Any]]:
-    """Return the rows 'coordination' or 'diffusion' of a box; where there are none, one row that says why."""
+    """Return the rows of one kind, such as 'diffusion', of a box; where there are none, one row that says why."""
     record = read_record(results_dir, f"boxes/{box}/analysis.json")
-    reason = f"{NOT_COMPUTED}: no {kind} was asked for" if usable(record["verdict"]) else record["verdict"]
+    nothing = "the box holds no ions" if kind == "transport" else f"no {kind} was asked for"
+    reason = f"{NOT_COMPUTED}: {nothing}" if usable(record["verdict"]) else record["verdict"]
     return record.get(kind) or [{"verdict": reason}]
 
 

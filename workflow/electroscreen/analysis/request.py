@@ -1,0 +1,83 @@
+"""What is asked of a box, and the replicas of it that ran."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from electroscreen.analysis import verdicts
+from electroscreen.analysis.trajectory import Harvest, Pair
+from electroscreen.sites import Site, atoms_of, check_site, check_species, parse_site
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a box, and which atoms and molecules it has for it.
+
+    Attributes
+    ----------
+    molecules
+        The entry `molecules` of composition.json, empty if the box was not built.
+    pairs
+        Of each pair of texts asked for: its sites, empty if the box was not built.
+    species
+        Species whose diffusion is asked for.
+    temperature_k, charge_scale
+        Of the box, and the factor on the charges of its ions.
+    """
+
+    molecules: Sequence[Mapping[str, Any]]
+    pairs: dict[tuple[str, str], Pair]
+    species: Sequence[str]
+    temperature_k: float
+    charge_scale: float = 1.0
+
+    @classmethod
+    def of(cls, recipe: Mapping[str, Any], molecules: Sequence[Mapping[str, Any]]) -> Request:
+        """Read a recipe, and check it against the molecules there are."""
+        asked = [(entry["center"], partner) for entry in recipe["coordination"] for partner in entry["partners"]]
+        symbols = {entry["species"]: entry["symbols"] for entry in molecules}
+        state = {"temperature_k": recipe["temperature_k"], "charge_scale": recipe.get("ion_charge_scale", 1.0)}
+        if not molecules:
+            pairs = {pair: (parse_site(pair[0]), parse_site(pair[1])) for pair in asked}
+            return cls(molecules, pairs, recipe["diffusion"], **state)
+        pairs = {pair: (check_site(pair[0], symbols), check_site(pair[1], symbols)) for pair in asked}
+        return cls(molecules, pairs, [check_species(name, symbols) for name in recipe["diffusion"]], **state)
+
+    @property
+    def ions(self) -> list[str]:
+        """Species that carry a charge and are in the box."""
+        return [entry["species"] for entry in self.molecules if entry["charge_e"] and entry["count"]]
+
+    @property
+    def followed(self) -> list[str]:
+        """Species whose molecules are followed one by one."""
+        return list(dict.fromkeys([*self.species, *self.ions]))
+
+    def without_atoms(self, pair: Pair) -> Site | None:
+        """Return the first site of a pair that has no atom in the box."""
+        return next((site for site in pair if not atoms_of(site, self.molecules)), None)
+
+    def count(self, species: str) -> int:
+        """Return the number of molecules of a species."""
+        return sum(entry["count"] for entry in self.molecules if entry["species"] == species)
+
+
+@dataclass
+class Replicas:
+    """The replicas of a box that ran, and what is wrong with them and with those that did not."""
+
+    harvests: list[Harvest] = field(default_factory=list)
+    flaws: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def verdict(self, flaws: Sequence[str] = ()) -> str:
+        """Return the verdict on a number that has these flaws besides those of the replicas."""
+        return verdicts.combined([*self.flaws, *flaws], len(self.harvests))
+
+    @property
+    def followed(self) -> bool:
+        """Whether molecules can be followed from frame to frame."""
+        return all(harvest.followed for harvest in self.harvests)

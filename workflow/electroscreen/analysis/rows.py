@@ -1,0 +1,98 @@
+"""Rows of analysis.json, each with its verdict, and the curves that belong to them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from electroscreen.analysis import coordination, diffusion, verdicts
+from electroscreen.analysis.rdf import distribution
+from electroscreen.analysis.request import Replicas, Request
+from electroscreen.analysis.transport import EMPTY_ROW, Ions, transport
+
+Curves = dict[str, np.ndarray]
+
+
+def coordination_row(names: tuple[str, str], request: Request, replicas: Replicas, curves: Curves) -> dict[str, Any]:
+    """Return the row of a pair of sites."""
+    pair = request.pairs[names]
+    row = {"center": names[0], "partner": names[1]} | coordination.EMPTY_ROW
+    lacking = request.without_atoms(pair)
+    if lacking is not None:
+        return row | {"verdict": verdicts.not_computed(f"the box holds no {lacking}")}
+    counts = [harvest.pairs[pair] for harvest in replicas.harvests]
+    if counts[0].pairs == 0:
+        return row | {"verdict": verdicts.not_computed("all of them are in one molecule")}
+    curve = distribution(counts)
+    prefix = f"rdf|{names[0]}|{names[1]}|"
+    curves |= {f"{prefix}r_angstrom": curve.r_a, f"{prefix}g": curve.g, f"{prefix}n": curve.n}
+    contact_a = coordination.contact_distance_a(pair[0].element, pair[1].element)
+    found = coordination.coordination(counts, contact_a)
+    verdict = replicas.verdict(found.pop("flaws"))
+    return row | found | {"verdict": verdict}
+
+
+def diffusion_row(name: str, request: Request, replicas: Replicas, curves: Curves) -> dict[str, Any]:
+    """Return the row of a species' diffusion."""
+    row = {"species": name} | diffusion.EMPTY_ROW
+    if request.count(name) == 0:
+        return row | {"verdict": verdicts.not_computed(f"the box holds no molecule of {name}")}
+    if not replicas.followed:
+        return row | {"verdict": replicas.verdict([verdicts.WRAPPED])}
+    paths_a = [harvest.paths_a[name] for harvest in replicas.harvests]
+    found, curve = diffusion.diffusion(paths_a, replicas.harvests[0].frame_ps)
+    curves |= {f"msd|{name}|lag_ps": curve.lag_ps, f"msd|{name}|msd_a2": curve.msd_a2}
+    if curve.low is not None:
+        curves |= {f"msd|{name}|low": curve.low, f"msd|{name}|high": curve.high}
+    replicas.warnings += [f"diffusion of {name}: {warning}" for warning in found.pop("warnings")]
+    verdict = replicas.verdict(found.pop("flaws"))
+    return row | found | {"verdict": verdict}
+
+
+def transport_rows(request: Request, replicas: Replicas) -> list[dict[str, Any]]:
+    """Return the rows of `transport.transport`; one row with a verdict where there can be none, none without ions."""
+    if not request.ions:
+        return []
+    if not replicas.followed:
+        return [_no_conductivity(replicas.verdict([verdicts.WRAPPED]))]
+    frame_ps = replicas.harvests[0].frame_ps
+    followed = {
+        name: diffusion.diffusion([harvest.paths_a[name] for harvest in replicas.harvests], frame_ps)[0]
+        for name in request.ions
+    }
+    of = {entry["species"]: entry for entry in request.molecules}
+    ions = Ions(
+        request.ions,
+        np.array([of[name]["count"] for name in request.ions]),
+        np.array([of[name]["charge_e"] for name in request.ions], dtype=float),
+        float(np.mean([harvest.volume_a3 for harvest in replicas.harvests])),
+        request.temperature_k,
+    )
+    sums_a = [np.array([harvest.sums_a[name] for name in request.ions]) for harvest in replicas.harvests]
+    still = {name: float(sum(of[name]["masses_amu"])) for name in of if not of[name]["charge_e"] and of[name]["count"]}
+    solvent_a = None
+    if still:
+        mass = sum(of[name]["count"] * amu for name, amu in still.items())
+        solvent_a = [
+            sum(amu * harvest.sums_a[name] for name, amu in still.items()) / mass for harvest in replicas.harvests
+        ]
+    found = transport(ions, list(followed.values()), sums_a, solvent_a, frame_ps, request.charge_scale)
+    return [row | {"verdict": replicas.verdict(row.pop("flaws"))} for row in found]
+
+
+def _no_conductivity(verdict: str) -> dict[str, Any]:
+    row = {"quantity": "conductivity, Einstein", "subject": "formal charges", "unit": "mS/cm", "note": ""}
+    return row | EMPTY_ROW | {"verdict": verdict}
+
+
+def nothing(request: Request, reason: str) -> dict[str, Any]:
+    """Return the rows of a box that has no trajectory."""
+    verdict = {"verdict": verdicts.not_computed(reason)}
+    pairs = [{"center": center, "partner": partner} for center, partner in request.pairs]
+    species = [{"species": name} for name in request.species]
+    return verdict | {
+        "coordination": [pair | coordination.EMPTY_ROW | verdict for pair in pairs],
+        "diffusion": [one | diffusion.EMPTY_ROW | verdict for one in species],
+        "transport": [_no_conductivity(verdict["verdict"])] if request.ions else [],
+    }

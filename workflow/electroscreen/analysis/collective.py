@@ -17,7 +17,7 @@ from electroscreen.analysis.intervals import percentiles, t_half_width
 BLOCKS_AT_LEAST = 5
 BLOCKS_AT_MOST = 20
 BLOCK_IN_LAGS = 6  # a sample spans two lags, so that neighbouring blocks share little
-DRAWS = 4000
+DRAWS = 2000
 _SEED = 20260101
 
 

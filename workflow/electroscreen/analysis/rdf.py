@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from electroscreen.analysis.contacts import ContactKeeper
+
 BIN_A = 0.02
 UNITS_AT_MOST = 200
 _DISTANCES_AT_ONCE = 2_000_000
@@ -68,6 +70,8 @@ class PairCounter:
         Number of the molecule of each atom in the box; pairs within a molecule are left out.
     range_a
         Distance up to which pairs are counted.
+    keeper
+        Takes the distances of every frame, infinite within a molecule.
     """
 
     def __init__(
@@ -78,7 +82,9 @@ class PairCounter:
         range_a: float,
         blocks: int,
         threads: int = 1,
+        keeper: ContactKeeper | None = None,
     ) -> None:
+        self.keeper = keeper
         self.centers, self.partners = centers, partners
         self.bins = int(range_a / BIN_A + 1e-9)
         self.backend = "OpenMP" if threads > 1 else "serial"
@@ -115,6 +121,10 @@ class PairCounter:
             self.histogram[block] += counted
             self.counts_times_volume += counted.sum(axis=0) * edges.prod()
             self._track(distances, within, chunk)
+            if self.keeper is not None:
+                self.keeper.add(chunk.start, distances)
+        if self.keeper is not None:
+            self.keeper.end_frame()
         self.frames_of_block[block] += 1
         self.shortest_range_a = min(self.shortest_range_a, edges.min() / 2)
 

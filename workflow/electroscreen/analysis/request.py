@@ -59,6 +59,10 @@ class Request:
         """Return the first site of a pair that has no atom in the box."""
         return next((site for site in pair if not atoms_of(site, self.molecules)), None)
 
+    def number_of(self, species: str) -> int:
+        """Return which of the species of the box this one is."""
+        return [entry["species"] for entry in self.molecules].index(species)
+
     def count(self, species: str) -> int:
         """Return the number of molecules of a species."""
         return sum(entry["count"] for entry in self.molecules if entry["species"] == species)

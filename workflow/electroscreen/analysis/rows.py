@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from electroscreen.analysis import coordination, diffusion, verdicts
+from electroscreen.analysis import coordination, diffusion, residence, verdicts
 from electroscreen.analysis.rdf import distribution
 from electroscreen.analysis.request import Replicas, Request
-from electroscreen.analysis.transport import EMPTY_ROW, Ions, transport
+from electroscreen.analysis.transport_rows import no_conductivity
 
 Curves = dict[str, np.ndarray]
 
@@ -50,42 +50,6 @@ def diffusion_row(name: str, request: Request, replicas: Replicas, curves: Curve
     return row | found | {"verdict": verdict}
 
 
-def transport_rows(request: Request, replicas: Replicas) -> list[dict[str, Any]]:
-    """Return the rows of `transport.transport`; one row with a verdict where there can be none, none without ions."""
-    if not request.ions:
-        return []
-    if not replicas.followed:
-        return [_no_conductivity(replicas.verdict([verdicts.WRAPPED]))]
-    frame_ps = replicas.harvests[0].frame_ps
-    followed = {
-        name: diffusion.diffusion([harvest.paths_a[name] for harvest in replicas.harvests], frame_ps)[0]
-        for name in request.ions
-    }
-    of = {entry["species"]: entry for entry in request.molecules}
-    ions = Ions(
-        request.ions,
-        np.array([of[name]["count"] for name in request.ions]),
-        np.array([of[name]["charge_e"] for name in request.ions], dtype=float),
-        float(np.mean([harvest.volume_a3 for harvest in replicas.harvests])),
-        request.temperature_k,
-    )
-    sums_a = [np.array([harvest.sums_a[name] for name in request.ions]) for harvest in replicas.harvests]
-    still = {name: float(sum(of[name]["masses_amu"])) for name in of if not of[name]["charge_e"] and of[name]["count"]}
-    solvent_a = None
-    if still:
-        mass = sum(of[name]["count"] * amu for name, amu in still.items())
-        solvent_a = [
-            sum(amu * harvest.sums_a[name] for name, amu in still.items()) / mass for harvest in replicas.harvests
-        ]
-    found = transport(ions, list(followed.values()), sums_a, solvent_a, frame_ps, request.charge_scale)
-    return [row | {"verdict": replicas.verdict(row.pop("flaws"))} for row in found]
-
-
-def _no_conductivity(verdict: str) -> dict[str, Any]:
-    row = {"quantity": "conductivity, Einstein", "subject": "formal charges", "unit": "mS/cm", "note": ""}
-    return row | EMPTY_ROW | {"verdict": verdict}
-
-
 def nothing(request: Request, reason: str) -> dict[str, Any]:
     """Return the rows of a box that has no trajectory."""
     verdict = {"verdict": verdicts.not_computed(reason)}
@@ -94,5 +58,7 @@ def nothing(request: Request, reason: str) -> dict[str, Any]:
     return verdict | {
         "coordination": [pair | coordination.EMPTY_ROW | verdict for pair in pairs],
         "diffusion": [one | diffusion.EMPTY_ROW | verdict for one in species],
-        "transport": [_no_conductivity(verdict["verdict"])] if request.ions else [],
+        "residence": [pair | residence.EMPTY_ROW | verdict for pair in pairs],
+        "solvation": [],
+        "transport": [no_conductivity(verdict["verdict"])] if request.ions else [],
     }

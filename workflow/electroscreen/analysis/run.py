@@ -10,8 +10,11 @@ from typing import Any
 import numpy as np
 
 from electroscreen.analysis import rows, verdicts
+from electroscreen.analysis.association import cluster_charges
 from electroscreen.analysis.request import Replicas, Request
+from electroscreen.analysis.solvation import residence_row, shell_radii, solvation
 from electroscreen.analysis.trajectory import UnusableTrajectoryError, read_trajectory
+from electroscreen.analysis.transport_rows import transport_rows
 from electroscreen.record import OK, provenance, read_json, whole, write_json
 
 PACKAGES = ("MDAnalysis", "kinisi", "numpy", "scipy")
@@ -57,12 +60,7 @@ def analyse(
         replicas.flaws.insert(0, composition["verdict"])
     curves: rows.Curves = {}
     if replicas.harvests:
-        content = {
-            "verdict": replicas.verdict([] if replicas.followed else [verdicts.WRAPPED]),
-            "coordination": [rows.coordination_row(pair, request, replicas, curves) for pair in request.pairs],
-            "diffusion": [rows.diffusion_row(name, request, replicas, curves) for name in request.species],
-            "transport": rows.transport_rows(request, replicas),
-        }
+        content = _content(request, replicas, curves)
     else:
         content = rows.nothing(request, "; ".join(replicas.flaws or replicas.missing) or "there is no replica")
     record = {
@@ -79,6 +77,24 @@ def analyse(
     with whole(curves_path) as partial:
         np.savez(partial, **curves)
     write_json(analysis_path, record)
+
+
+def _content(request: Request, replicas: Replicas, curves: rows.Curves) -> dict[str, Any]:
+    """Return what the trajectories say; the ends of shells, known only from g(r), are needed for what comes after."""
+    shells = [rows.coordination_row(pair, request, replicas, curves) for pair in request.pairs]
+    radii = shell_radii(request, shells)
+    solvated, associations = solvation(request, replicas, radii)
+    in_clusters = None
+    if associations is not None:
+        in_clusters = cluster_charges(associations, [request.number_of(name) for name in request.ions])
+    return {
+        "verdict": replicas.verdict([] if replicas.followed else [verdicts.WRAPPED]),
+        "coordination": shells,
+        "residence": [residence_row(pair, radii, request, replicas, curves) for pair in request.pairs],
+        "solvation": solvated,
+        "diffusion": [rows.diffusion_row(name, request, replicas, curves) for name in request.species],
+        "transport": transport_rows(request, replicas, in_clusters),
+    }
 
 
 def _read(folders: Sequence[Path], request: Request, threads: int) -> Replicas:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from electroscreen.analysis.contacts import NEAR_A, NEAR_IONS_A, ContactKeeper, Contacts
 from electroscreen.analysis.rdf import PairCounter, PairCounts
 from electroscreen.sites import Site, atoms_of
 
@@ -74,8 +75,8 @@ class Harvest:
         Number of frames and the time between them.
     volume_a3
         Mean volume of the box.
-    pairs
-        Pair counts of each pair of sites.
+    pairs, contacts
+        Of each pair of sites: counts by distance, and who was near whom.
     paths_a
         Of each species asked for: centres of mass of its molecules relative to that of the whole system, shape
         (molecules, frames, 3).
@@ -89,6 +90,7 @@ class Harvest:
     frame_ps: float
     volume_a3: float
     pairs: dict[Pair, PairCounts]
+    contacts: dict[Pair, Contacts]
     paths_a: dict[str, np.ndarray]
     sums_a: dict[str, np.ndarray]
     followed: bool
@@ -137,7 +139,7 @@ def read_trajectory(
             positions = _ANGSTROM_PER_NM * frame.x.astype(float)
             edges = _edges(_ANGSTROM_PER_NM * frame.box)
             if not counters:
-                counters = {pair: _counter(pair, molecules, layout, edges.min() / 2, threads) for pair in pairs}
+                counters = {pair: _counter(pair, molecules, layout, edges.min() / 2, frames, threads) for pair in pairs}
             times[i], volumes[i] = frame.time, edges.prod()
             for counter in counters.values():
                 counter.add(positions, edges, block=i * BLOCKS // frames)
@@ -154,6 +156,7 @@ def read_trajectory(
         frame_ps=_spacing(times),
         volume_a3=float(volumes.mean()),
         pairs={pair: counter.counts() for pair, counter in counters.items()},
+        contacts={pair: counter.keeper.contacts() for pair, counter in counters.items()},
         paths_a=paths,
         sums_a=sums,
         followed=followed,
@@ -161,10 +164,18 @@ def read_trajectory(
 
 
 def _counter(
-    pair: Pair, molecules: Sequence[Mapping[str, Any]], layout: Layout, range_a: float, threads: int
+    pair: Pair,
+    molecules: Sequence[Mapping[str, Any]],
+    layout: Layout,
+    range_a: float,
+    frames: int,
+    threads: int,
 ) -> PairCounter:
     centers, partners = (np.array(atoms_of(site, molecules)) for site in pair)
-    return PairCounter(centers, partners, layout.molecule, range_a, BLOCKS, threads)
+    charges = [{entry["charge_e"] for entry in molecules if atoms_of(site, [entry])} for site in pair]
+    opposite = any(first * second < 0 for first in charges[0] for second in charges[1])
+    keeper = ContactKeeper(NEAR_IONS_A if opposite else NEAR_A, frames)
+    return PairCounter(centers, partners, layout.molecule, range_a, BLOCKS, threads, keeper)
 
 
 def _edges(box: np.ndarray) -> np.ndarray:

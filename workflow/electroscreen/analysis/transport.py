@@ -19,6 +19,8 @@ from electroscreen.analysis.intervals import drawn, percentiles, scale_interval
 ELEMENTARY_CHARGE_C = 1.602176634e-19
 BOLTZMANN_J_PER_K = 1.380649e-23
 BARYCENTRIC, SOLVENT = "barycentric frame", "solvent frame"
+CLUSTERS = "conductivity, cluster-Nernst-Einstein"
+UNKNOWN_CLUSTERS = "not computed: the box file asks for no pair of a cation and an anion whose shell is known"
 _SEED = 20260102
 _PS_PER_NS = 1000.0
 
@@ -63,6 +65,7 @@ def transport(
     solvent_a: Sequence[np.ndarray] | None,
     frame_ps: float,
     charge_scale: float = 1.0,
+    in_clusters: np.ndarray | None = None,
 ) -> list[dict[str, Any]]:
     """Return the rows of a box: conductivities, ionicity, transference numbers, Onsager coefficients.
 
@@ -77,6 +80,9 @@ def transport(
     charge_scale
         Factor on the charges of ions in the force field. Formal charges are what a measured current is made of; the
         charges that moved in the simulation give less by the square of this factor.
+    in_clusters
+        `association.cluster_charges`, shape (blocks, ions): the squared charge that diffuses in clusters; None where
+        it is not known which ions touch.
 
     Returns
     -------
@@ -89,6 +95,8 @@ def transport(
     (Fong et al., Macromolecules 2021, 54, 2575). Bruce-Vincent cells and concentration cells see the solvent at rest,
     so that the solvent frame is theirs (Shao et al., J. Am. Chem. Soc. 2022, 144, 7583). The motion of sums is
     followed from the lag on at which all ions diffuse; where one does not, there is no conductivity but a bound.
+    Cluster-Nernst-Einstein: Σ z_c² D_c over clusters (France-Lanord and Grossman, Phys. Rev. Lett. 2019, 122, 136001),
+    where a cluster moves as the mean of its ions.
     """
     stuck = [name for name, row in zip(ions.names, coefficients, strict=True) if row["d_a2_per_ns"] is None]
     if stuck:
@@ -96,7 +104,7 @@ def transport(
     lag = max(1, round(max(row["window_start_ps"] for row in coefficients) / frame_ps))
     barycentric = onsager(sums_a, lag, frame_ps)
     flaws = [flaw for row in coefficients for flaw in row["flaws"]]
-    rows = _conductivities(ions, coefficients, barycentric, charge_scale)
+    rows = _conductivities(ions, coefficients, barycentric, charge_scale, in_clusters)
     frames = {BARYCENTRIC: barycentric}
     if solvent_a is not None:
         seen = [relative_to(sums, ions.counts, still) for sums, still in zip(sums_a, solvent_a, strict=True)]
@@ -126,7 +134,11 @@ def scaled_subject(charge_scale: float) -> str:
 
 
 def _conductivities(
-    ions: Ions, coefficients: Sequence[Mapping[str, Any]], slopes: Onsager, charge_scale: float
+    ions: Ions,
+    coefficients: Sequence[Mapping[str, Any]],
+    slopes: Onsager,
+    charge_scale: float,
+    in_clusters: np.ndarray | None,
 ) -> list[dict[str, Any]]:
     generator = np.random.default_rng(_SEED)
     spread = [drawn(row["d_a2_per_ns"], row["low"], row["high"], generator, DRAWS) for row in coefficients]
@@ -147,11 +159,30 @@ def _conductivities(
         whole = drawn(value, together["low"], high, generator, DRAWS)
         ends = percentiles(whole / np.maximum(independent_drawn, np.finfo(float).tiny))
         ratio = _row("ionicity", "Einstein / Nernst-Einstein", (value / independent, *ends), "1")
-    rows = [*_with_scaled(together, charge_scale), *_with_scaled(single, charge_scale), ratio]
+    clusters = _of_clusters(ions, coefficients, spread, in_clusters)
+    rows = [scaled for row in (together, single, clusters) for scaled in _with_scaled(row, charge_scale)] + [ratio]
     for i, name in enumerate(ions.names):
         ends = percentiles(shares_drawn[:, i] / np.maximum(independent_drawn, np.finfo(float).tiny))
         rows.append(_row("transference number, self", name, (float(shares[i]) / independent, *ends), "1"))
     return rows
+
+
+def _of_clusters(
+    ions: Ions,
+    coefficients: Sequence[Mapping[str, Any]],
+    spread: Sequence[np.ndarray],
+    in_clusters: np.ndarray | None,
+) -> dict[str, Any]:
+    if in_clusters is None:
+        return _row(CLUSTERS, "formal charges", (None, None, None), "mS/cm", flaws=[UNKNOWN_CLUSTERS])
+    per_rate = ions.unit / _PS_PER_NS
+    charges = in_clusters.mean(axis=0)
+    error = np.std(in_clusters, axis=0, ddof=1) / np.sqrt(len(in_clusters))
+    generator = np.random.default_rng(_SEED)
+    drawn_charges = np.maximum(charges + error * generator.standard_t(len(in_clusters) - 1, (DRAWS, len(charges))), 0)
+    value = per_rate * float(charges @ [row["d_a2_per_ns"] for row in coefficients])
+    ends = percentiles(per_rate * (drawn_charges * np.transpose(spread)).sum(axis=1))
+    return _row(CLUSTERS, "formal charges", (value, *ends), "mS/cm")
 
 
 def _transference(ions: Ions, slopes: Onsager, frame: str) -> list[dict[str, Any]]:
@@ -189,6 +220,7 @@ def _refused(
         *_with_scaled(
             _row("conductivity, Nernst-Einstein", "formal charges", (None, None, bound), "mS/cm"), charge_scale
         ),
+        *_with_scaled(_row(CLUSTERS, "formal charges", nothing, "mS/cm"), charge_scale),
         _row("ionicity", "Einstein / Nernst-Einstein", nothing, "1"),
     ]
     for frame in ("self", BARYCENTRIC, *([SOLVENT] if solvent else [])):

@@ -21,6 +21,13 @@ Of a diffusion coefficient
     `not diffusive: D below X Å²/ns`  the motion has not become a random walk; only a bound
     `not diffusive: still ballistic`  the motion is faster than a random walk to the end; not even a bound
 
+Of a residence time
+    `longer than X ps`      stays outlast the run: only a lower bound
+    `never entered`         no partner came into the shell
+
+Of solvation
+    `no radius`             where a shell ends is known for none of the pairs asked for
+
 Of transport
     `not diffusive: IONS`     these ions have not become random walkers: no conductivity, at most a bound
     `not told from zero`      the collective displacement of charge is within its noise: a bound, and no ratios
@@ -43,6 +50,8 @@ FEW_EXCHANGES = "few exchanges"
 FEW_SAMPLES = "few samples"
 
 BALLISTIC = "not diffusive: still ballistic"
+NEVER_ENTERED = "never entered"
+NO_RADIUS = "no radius"
 NOT_FROM_ZERO = "not told from zero"
 
 
@@ -54,6 +63,11 @@ def not_computed(reason: str) -> str:
 def not_diffusive(bound_a2_per_ns: float) -> str:
     """Return the verdict of a motion for which only an upper bound is known."""
     return f"not diffusive: D below {float(f'{bound_a2_per_ns:.2g}'):g} Å²/ns"
+
+
+def longer_than(bound_ps: float) -> str:
+    """Return the verdict of a residence time for which only a lower bound is known."""
+    return f"longer than {float(f'{bound_ps:.2g}'):g} ps"
 
 
 def ions_not_diffusive(names: Sequence[str]) -> str:

@@ -45,7 +45,7 @@ LUMOS = {
     "difference": "difference",
     "verdict": "verdict",
 }
-OF_BOX = ("coordination", "diffusion", "transport")
+OF_BOX = ("coordination", "solvation", "residence", "diffusion", "transport")
 STAGES = {"stage": "stage", "jobs": "jobs", "usable": "usable", "hours": "hours", "details": "details"}
 
 
@@ -90,6 +90,8 @@ def build_report(results_dir: Path, settings_name: str, output_html: Path) -> No
         molecule_headings=MOLECULES,
         replica_headings=_without(HEADINGS["boxes"], "box", "molecules"),
         coordination_headings=_without(HEADINGS["coordination"], "box"),
+        solvation_headings=_without(HEADINGS["solvation"], "box"),
+        residence_headings=_without(HEADINGS["residence"], "box"),
         diffusion_headings=_without(HEADINGS["diffusion"], "box"),
         transport_headings=_without(HEADINGS["transport"], "box"),
         bindings=tables["binding_energies"],

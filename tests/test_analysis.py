@@ -255,6 +255,35 @@ def test_sites_are_read_as_chemists_write_them():
     assert atoms_of(parse_site("Na"), twice) == [4]
 
 
+def test_labels_pick_atoms_within_a_molecule():
+    assert parse_site("O(carbonyl of FEC)") == Site("O", "FEC", "carbonyl")
+    assert str(parse_site("O( carbonyl  of FEC )")) == "O(carbonyl of FEC)"
+    molecules = [ION | {"count": 1}, SOLVENT | {"species": "FEC", "count": 2, "symbols": ["O", "C", "O"]}]
+    molecules[1]["sites"] = {"carbonyl": [2]}
+    assert atoms_of(parse_site("O(carbonyl of FEC)"), molecules) == [3, 6]
+    assert atoms_of(parse_site("O(FEC)"), molecules) == [1, 3, 4, 6]
+    symbols, labels = {"FEC": ["O", "C", "O"], "DOL": ["O"]}, {"carbonyl": {"FEC": [2]}, "carbon": {"FEC": [1]}}
+    for text, message in {
+        "O(carbonyl of DOL)": "site 'O(carbonyl of DOL)': 'carbonyl' matches nothing in DOL",
+        "O(carbon of FEC)": "site 'O(carbon of FEC)': 'carbon' is C in FEC",
+        "O(carbonil of FEC)": "site 'O(carbonil of FEC)': analysis.sites has no 'carbonil', did you mean 'carbonyl'?",
+    }.items():
+        with pytest.raises(ValueError) as error:
+            check_site(text, symbols, labels)
+        assert str(error.value) == message
+
+
+def test_labelled_atoms_have_their_own_numbers(walk, tmp_path):
+    recipe = RECIPE | {
+        "sites": {"end": {"CO": [1]}},
+        "coordination": [{"center": "Na", "partners": ["O(end of CO)", "O(CO)"], "radius_angstrom": 5.0}],
+    }
+    record, _ = Box(tmp_path).add(walk).analysed(recipe)
+    labelled, plain = ({key: v for key, v in row.items() if key != "partner"} for row in record["coordination"])
+    assert labelled == plain
+    assert labelled["number_at_radius"] == pytest.approx(120 / EDGE_A**3 * 4 / 3 * np.pi * 125, rel=0.05)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -100,6 +100,8 @@ WANTED = {
     "species not there": ({"coordination": [{"center": "Na", "partners": ["O(FEC)"]}]}, r"no species 'FEC'"),
     "salt and not its ion": ({"diffusion": ["NaTFSI"]}, r"no species 'NaTFSI', did you mean 'TFSI'\?"),
     "not a site": ({"coordination": [{"center": "Na", "partners": ["O of DOL"]}]}, r"site 'O of DOL': must be"),
+    "no SMARTS": ({"sites": {"ether": "[OX2"}}, r"sites.ether: '\[OX2' is no SMARTS pattern"),
+    "label not there": ({"coordination": [{"center": "Na", "partners": ["O(ether of DOL)"]}]}, r"has no 'ether'"),
     "bracket open": ({"coordination": [{"center": "Na", "partners": ["O(DOL"]}]}, r"site 'O\(DOL': must be"),
 }
 

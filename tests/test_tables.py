@@ -291,10 +291,11 @@ CONTRACT = {
     "frontier_orbitals": "species, level, homo_ev, lumo_ev, gap_ev, dipole_debye, verdict",
     "coordination": (
         "box, center, partner, first_peak_angstrom, peak_height, cutoff_angstrom, coordination_number, low, high, "
-        "verdict"
+        "number_0_1_less, number_0_1_more, radius_angstrom, number_at_radius, at_radius_low, at_radius_high, verdict"
     ),
     "diffusion": (
-        "box, species, d_a2_per_ns, low, high, d_corrected_a2_per_ns, window_start_ps, window_end_ps, replicas, verdict"
+        "box, species, d_a2_per_ns, low, high, d_corrected_a2_per_ns, corrected_low, corrected_high, window_start_ps, "
+        "window_end_ps, non_gaussian_parameter, replicas, verdict, note"
     ),
     "compared_with_papers": (
         "paper, table, quantity, subject, unit, ours, low, high, paper_value, difference, verdict, where, note"

@@ -16,7 +16,9 @@ Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Text = Annotated[str, Field(min_length=1)]
 
 OrbitalKey = Literal["homo_ev", "lumo_ev", "gap_ev", "dipole_debye"]
-CoordinationKey = Literal["coordination_number", "first_peak_angstrom", "peak_height", "cutoff_angstrom"]
+CoordinationKey = Literal[
+    "coordination_number", "number_at_radius", "first_peak_angstrom", "peak_height", "cutoff_angstrom"
+]
 BindingKey = Literal["binding_ev", "binding_uncorrected_ev", "interaction_ev"]
 DiffusionKey = Literal["d_a2_per_ns", "d_corrected_a2_per_ns"]
 TransportKey = Literal[
@@ -38,6 +40,7 @@ UNITS = {
     "binding_uncorrected_ev": "eV",
     "interaction_ev": "eV",
     "coordination_number": "1",
+    "number_at_radius": "1",
     "first_peak_angstrom": "Å",
     "peak_height": "1",
     "cutoff_angstrom": "Å",
@@ -47,7 +50,7 @@ UNITS = {
 }
 
 # Only these come with an interval of ours, so only these can be judged without a stated tolerance.
-WITH_INTERVAL = ("coordination_number", "d_a2_per_ns", *get_args(TransportKey))
+WITH_INTERVAL = ("coordination_number", "number_at_radius", "d_a2_per_ns", *get_args(TransportKey))
 
 
 class OrbitalResult(Model):
@@ -268,7 +271,7 @@ def _references(paper: Paper) -> Iterator[tuple[str, str, str]]:
             yield f"{field}.coordination.box", "box", result.coordination.box
             for end in ("center", "partner"):
                 # 'O(DOL)' is the oxygens of DOL; 'Na' alone may be an element or a species.
-                inside = re.fullmatch(r"[A-Z][a-z]?\((.+)\)", getattr(result.coordination, end))
+                inside = re.fullmatch(r"[A-Z][a-z]?\((?:.+\sof\s+)?(.+)\)", getattr(result.coordination, end))
                 if inside:
                     yield f"{field}.coordination.{end}", "species", inside[1]
     for number, order in enumerate(paper.orders):

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from electroscreen.recipes import labelled_atoms
+
 PROTOCOL = {
     "geometry": 3,
     "orbitals": 3,
@@ -105,7 +107,8 @@ def box_recipe(stage: str, box, every: Mapping[str, Any], settings) -> dict[str,
         return _recipe(stage, dynamics=used)
     if stage == "analysis":
         scale = settings.forcefield.ion_charge_scale
-        return _recipe(stage, temperature_k=box.temperature_k, ion_charge_scale=scale, **box.analysis.model_dump())
+        wanted = box.analysis.model_dump(exclude_none=True) | {"sites": labelled_atoms(box, every)}
+        return _recipe(stage, temperature_k=box.temperature_k, ion_charge_scale=scale, **wanted)
     raise KeyError(stage)
 
 

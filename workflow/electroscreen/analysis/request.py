@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from electroscreen.analysis import verdicts
 from electroscreen.analysis.trajectory import Harvest, Pair
-from electroscreen.sites import Site, atoms_of, check_site, check_species, parse_site
+from electroscreen.sites import Labels, Site, atoms_of, check_site, check_species, parse_site
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,12 @@ class Request:
         Species whose diffusion is asked for.
     temperature_k, charge_scale
         Of the box, and the factor on the charges of its ions.
+    radii_a
+        Of some pairs: a paper's radius.
+    viscosity
+        `mpa_s` and `source`, None where it is not known.
+    displacement_ps
+        Time over which displacements are told, None for the whole run.
     """
 
     molecules: Sequence[Mapping[str, Any]]
@@ -32,17 +40,33 @@ class Request:
     species: Sequence[str]
     temperature_k: float
     charge_scale: float = 1.0
+    radii_a: dict[tuple[str, str], float] = field(default_factory=dict)
+    viscosity: Mapping[str, Any] | None = None
+    displacement_ps: float | None = None
 
     @classmethod
     def of(cls, recipe: Mapping[str, Any], molecules: Sequence[Mapping[str, Any]]) -> Request:
         """Read a recipe, and check it against the molecules there are."""
         asked = [(entry["center"], partner) for entry in recipe["coordination"] for partner in entry["partners"]]
+        labels = recipe.get("sites", {})
+        molecules = [entry | {"sites": _sites_of(entry["species"], labels)} for entry in molecules]
         symbols = {entry["species"]: entry["symbols"] for entry in molecules}
-        state = {"temperature_k": recipe["temperature_k"], "charge_scale": recipe.get("ion_charge_scale", 1.0)}
+        radii = {
+            (entry["center"], partner): entry.get("radius_angstrom")
+            for entry in recipe["coordination"]
+            for partner in entry["partners"]
+        }
+        state = {
+            "temperature_k": recipe["temperature_k"],
+            "charge_scale": recipe.get("ion_charge_scale", 1.0),
+            "viscosity": recipe.get("viscosity"),
+            "displacement_ps": recipe.get("displacement_ps"),
+            "radii_a": {pair: radius for pair, radius in radii.items() if radius},
+        }
         if not molecules:
             pairs = {pair: (parse_site(pair[0]), parse_site(pair[1])) for pair in asked}
             return cls(molecules, pairs, recipe["diffusion"], **state)
-        pairs = {pair: (check_site(pair[0], symbols), check_site(pair[1], symbols)) for pair in asked}
+        pairs = {pair: (check_site(pair[0], symbols, labels), check_site(pair[1], symbols, labels)) for pair in asked}
         return cls(molecules, pairs, [check_species(name, symbols) for name in recipe["diffusion"]], **state)
 
     @property
@@ -82,6 +106,15 @@ class Replicas:
         return verdicts.combined([*self.flaws, *flaws], len(self.harvests))
 
     @property
+    def volume_a3(self) -> float:
+        """Mean volume of a box."""
+        return float(np.mean([harvest.volume_a3 for harvest in self.harvests]))
+
+    @property
     def followed(self) -> bool:
         """Whether molecules can be followed from frame to frame."""
         return all(harvest.followed for harvest in self.harvests)
+
+
+def _sites_of(species: str, labels: Labels) -> dict[str, Sequence[int]]:
+    return {label: of[species] for label, of in labels.items() if species in of}

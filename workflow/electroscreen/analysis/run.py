@@ -70,7 +70,7 @@ def analyse(
         "frames": sum(harvest.frames for harvest in replicas.harvests),
         "duration_ps": sum((harvest.frames - 1) * harvest.frame_ps for harvest in replicas.harvests),
         "replicas": len(replicas.harvests),
-        "volume_a3": np.mean([harvest.volume_a3 for harvest in replicas.harvests]) if replicas.harvests else None,
+        "volume_a3": replicas.volume_a3 if replicas.harvests else None,
         **content,
         "provenance": provenance(dict(recipe), PACKAGES, started, threads),
     }
@@ -93,6 +93,7 @@ def _content(request: Request, replicas: Replicas, curves: rows.Curves) -> dict[
         "residence": [residence_row(pair, radii, request, replicas, curves) for pair in request.pairs],
         "solvation": solvated,
         "diffusion": [rows.diffusion_row(name, request, replicas, curves) for name in request.species],
+        "displacement": [rows.displacement_row(name, request, replicas, curves) for name in request.ions],
         "transport": transport_rows(request, replicas, in_clusters),
     }
 

@@ -130,8 +130,7 @@ def _between_ions(names: Names, request: Request) -> bool:
 def _room_for_solvent_a(request: Request, replicas: Replicas) -> float:
     """Edge of the cube that a neutral molecule has to itself, 0 without any: what may stand between two ions."""
     neutral = sum(entry["count"] for entry in request.molecules if not entry["charge_e"])
-    volume_a3 = float(np.mean([harvest.volume_a3 for harvest in replicas.harvests]))
-    return (volume_a3 / neutral) ** (1 / 3) if neutral else 0.0
+    return (replicas.volume_a3 / neutral) ** (1 / 3) if neutral else 0.0
 
 
 def _crowd(request: Request) -> Crowd:

@@ -160,7 +160,13 @@ def _conductivities(
         ends = percentiles(whole / np.maximum(independent_drawn, np.finfo(float).tiny))
         ratio = _row("ionicity", "Einstein / Nernst-Einstein", (value / independent, *ends), "1")
     clusters = _of_clusters(ions, coefficients, spread, in_clusters)
-    rows = [scaled for row in (together, single, clusters) for scaled in _with_scaled(row, charge_scale)] + [ratio]
+    rows = [scaled for row in (together, single, clusters) for scaled in _with_scaled(row, charge_scale)]
+    raised = [row.get("d_corrected_a2_per_ns") for row in coefficients]
+    if None not in raised:
+        more = float(ions.shares(np.array(raised)).sum()) - independent
+        ends = (single[key] + more for key in EMPTY_ROW)
+        rows.append(_row("conductivity, Nernst-Einstein", "formal charges, infinite box", tuple(ends), "mS/cm"))
+    rows.append(ratio)
     for i, name in enumerate(ions.names):
         ends = percentiles(shares_drawn[:, i] / np.maximum(independent_drawn, np.finfo(float).tiny))
         rows.append(_row("transference number, self", name, (float(shares[i]) / independent, *ends), "1"))

@@ -22,12 +22,15 @@ def transport_rows(request: Request, replicas: Replicas, in_clusters: np.ndarray
         name: diffusion.diffusion([harvest.paths_a[name] for harvest in replicas.harvests], frame_ps)[0]
         for name in request.ions
     }
+    edge_a = replicas.volume_a3 ** (1 / 3)
+    for row in followed.values():
+        row |= diffusion.corrected(row, request.temperature_k, edge_a, request.viscosity)
     of = {entry["species"]: entry for entry in request.molecules}
     ions = Ions(
         request.ions,
         np.array([of[name]["count"] for name in request.ions]),
         np.array([of[name]["charge_e"] for name in request.ions], dtype=float),
-        float(np.mean([harvest.volume_a3 for harvest in replicas.harvests])),
+        replicas.volume_a3,
         request.temperature_k,
     )
     sums_a = [np.array([harvest.sums_a[name] for name in request.ions]) for harvest in replicas.harvests]

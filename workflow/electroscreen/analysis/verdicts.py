@@ -21,6 +21,9 @@ Of a diffusion coefficient
     `not diffusive: D below X Å²/ns`  the motion has not become a random walk; only a bound
     `not diffusive: still ballistic`  the motion is faster than a random walk to the end; not even a bound
 
+Of a displacement
+    `run shorter than X ps` the time asked for is longer than the run, whose length stands in
+
 Of a residence time
     `longer than X ps`      stays outlast the run: only a lower bound
     `never entered`         no partner came into the shell
@@ -63,6 +66,11 @@ def not_computed(reason: str) -> str:
 def not_diffusive(bound_a2_per_ns: float) -> str:
     """Return the verdict of a motion for which only an upper bound is known."""
     return f"not diffusive: D below {float(f'{bound_a2_per_ns:.2g}'):g} Å²/ns"
+
+
+def shorter_than(asked_ps: float) -> str:
+    """Return the verdict of a displacement over less than the time asked for."""
+    return f"run shorter than {asked_ps:g} ps"
 
 
 def longer_than(bound_ps: float) -> str:

@@ -45,7 +45,7 @@ LUMOS = {
     "difference": "difference",
     "verdict": "verdict",
 }
-OF_BOX = ("coordination", "solvation", "residence", "diffusion", "transport")
+OF_BOX = ("coordination", "solvation", "residence", "diffusion", "displacement", "transport")
 STAGES = {"stage": "stage", "jobs": "jobs", "usable": "usable", "hours": "hours", "details": "details"}
 
 
@@ -93,6 +93,7 @@ def build_report(results_dir: Path, settings_name: str, output_html: Path) -> No
         solvation_headings=_without(HEADINGS["solvation"], "box"),
         residence_headings=_without(HEADINGS["residence"], "box"),
         diffusion_headings=_without(HEADINGS["diffusion"], "box"),
+        displacement_headings=_without(HEADINGS["displacement"], "box"),
         transport_headings=_without(HEADINGS["transport"], "box"),
         bindings=tables["binding_energies"],
         binding_headings=_without(HEADINGS["binding_energies"], "parts"),

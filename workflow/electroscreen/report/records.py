@@ -95,7 +95,7 @@ def replicas(results_dir: Path, box: str) -> list[tuple[int, dict[str, Any]]]:
 def analysis_rows(results_dir: Path, box: str, kind: str) -> list[dict[str, Any]]:
     """Return the rows of one kind, such as 'diffusion', of a box; where there are none, one row that says why."""
     record = read_record(results_dir, f"boxes/{box}/analysis.json")
-    nothing = "the box holds no ions" if kind == "transport" else f"no {kind} was asked for"
+    nothing = "the box holds no ions" if kind in ("transport", "displacement") else f"no {kind} was asked for"
     reason = f"{NOT_COMPUTED}: {nothing}" if usable(record["verdict"]) else record["verdict"]
     return record.get(kind) or [{"verdict": reason}]
 
@@ -182,5 +182,6 @@ def _row_number(results_dir: Path, box: str, kind: str, wanted: dict[str, str], 
         missing = f"{NOT_COMPUTED}: boxes/{box}/analysis.json has no {kind} of {'-'.join(wanted.values())}"
         return Number(None, verdict=alone or missing)
     row = found[0]
-    interval = (row.get("low"), row.get("high")) if key in (*WITH_INTERVAL, "value") else (None, None)
+    ends = ("at_radius_low", "at_radius_high") if key == "number_at_radius" else ("low", "high")
+    interval = tuple(row.get(end) for end in ends) if key in (*WITH_INTERVAL, "value") else (None, None)
     return Number(row.get(key), *interval, verdict=row["verdict"])

@@ -107,7 +107,8 @@ def box_recipe(stage: str, box, every: Mapping[str, Any], settings) -> dict[str,
         return _recipe(stage, dynamics=used)
     if stage == "analysis":
         scale = settings.forcefield.ion_charge_scale
-        wanted = box.analysis.model_dump(exclude_none=True) | {"sites": labelled_atoms(box, every)}
+        wanted = {"series": box.series} if box.series else {}
+        wanted |= box.analysis.model_dump(exclude_none=True) | {"sites": labelled_atoms(box, every)}
         return _recipe(stage, temperature_k=box.temperature_k, ion_charge_scale=scale, **wanted)
     raise KeyError(stage)
 

@@ -89,6 +89,11 @@ class BoxRecipe(Model):
     pressure_bar: float = Field(default=1.0, ge=0, le=1e5)
     recipe: dict[str, Amount] = Field(min_length=1, description="species and amounts; salts split into their ions")
     analysis: Wanted = Field(default_factory=Wanted)
+    series: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z][A-Za-z0-9_-]*$",
+        description="shared by boxes that differ in temperature only: their transport is fitted together",
+    )
     sources: list[str] = Field(default_factory=list)
     notes: str = ""
 

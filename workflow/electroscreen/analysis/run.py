@@ -65,6 +65,8 @@ def analyse(
         content = rows.nothing(request, "; ".join(replicas.flaws or replicas.missing) or "there is no replica")
     record = {
         "box": composition["box"],
+        "series": recipe.get("series"),
+        "temperature_k": recipe["temperature_k"],
         "verdict": content.pop("verdict"),
         "warnings": replicas.warnings,
         "frames": sum(harvest.frames for harvest in replicas.harvests),

@@ -95,6 +95,8 @@ def build_report(results_dir: Path, settings_name: str, output_html: Path) -> No
         diffusion_headings=_without(HEADINGS["diffusion"], "box"),
         displacement_headings=_without(HEADINGS["displacement"], "box"),
         transport_headings=_without(HEADINGS["transport"], "box"),
+        temperature=tables["temperature"],
+        temperature_headings=HEADINGS["temperature"],
         bindings=tables["binding_energies"],
         binding_headings=_without(HEADINGS["binding_energies"], "parts"),
         figures={"orbital_levels": _embedded(results_dir / "figures" / "orbital_levels.svg")},

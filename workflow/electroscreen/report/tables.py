@@ -28,6 +28,7 @@ from electroscreen.report.records import (
 )
 from electroscreen.report.redox import redox_rows
 from electroscreen.report.scan import scan_rows, second_level_rows
+from electroscreen.report.series import temperature_rows
 from electroscreen.species import solvent_label
 
 # File name -> column -> heading. The columns are a contract with whoever reads the CSV files.
@@ -190,6 +191,23 @@ HEADINGS = {
         "verdict": "verdict",
         "note": "note",
     },
+    "temperature": {
+        "series": "series",
+        "quantity": "quantity",
+        "model": "model",
+        "activation_energy_ev": "activation energy (eV)",
+        "low": "95 % low",
+        "high": "95 % high",
+        "at_k": "felt at (K)",
+        "t0_k": "T0 (K)",
+        "t0_low": "its 95 % low",
+        "t0_high": "its 95 % high",
+        "prefactor": "prefactor",
+        "unit": "unit",
+        "temperatures": "temperatures",
+        "verdict": "verdict",
+        "note": "note",
+    },
     "boxes": {
         "box": "box",
         "replica": "replica",
@@ -229,7 +247,7 @@ HEADINGS = {
 WORDS = {
     *("paper", "table", "quantity", "subject", "unit", "verdict", "where", "note"),
     *("species", "level", "scan", "process", "kind", "medium", "box", "center", "partner", "molecules"),
-    "structure",
+    *("structure", "series", "model"),
     *("v_max_atom", "v_min_atom", "symbol", "complex", "parts", "compared_with", "solvent"),
     *("title", "citation", "doi", "level_of_theory"),
 }
@@ -247,6 +265,7 @@ CAPTIONS = {
     "diffusion": "Self-diffusion coefficients, with 95 % intervals.",
     "displacement": "How far single ions come, with 95 % intervals.",
     "transport": "Conductivity, ionicity and transference numbers, with 95 % intervals.",
+    "temperature": "Activation energies over boxes that differ in temperature, with 95 % intervals.",
     "boxes": "Simulated boxes: composition and density after equilibration, with 95 % intervals.",
     "compared_with_papers": "Our numbers beside those of the papers.",
     "papers": "The papers that our numbers are compared with.",
@@ -297,6 +316,7 @@ def build_tables(
         "diffusion": _of_boxes(results_dir, boxes, "diffusion"),
         "displacement": _of_boxes(results_dir, boxes, "displacement"),
         "transport": _of_boxes(results_dir, boxes, "transport"),
+        "temperature": temperature_rows(results_dir, boxes),
         "boxes": [row for box in boxes for row in _box_rows(results_dir, box)],
         "compared_with_papers": [row for paper in papers for row in comparison.compare_paper(results_dir, paper)],
         "papers": [paper.model_dump() | {"paper": paper.name} for paper in papers],

@@ -37,9 +37,9 @@ class Contacts:
 
 
 class ContactKeeper:
-    """Keeps near pairs while a trajectory is read; one frame of several where memory would not hold all."""
+    """Keeps near pairs while a trajectory is read; of `frames`, one of several where memory would not hold all."""
 
-    def __init__(self, within_a: float, frames: int) -> None:
+    def __init__(self, within_a: float = NEAR_A, frames: int = 1) -> None:
         self.within_a, self.expected = within_a, frames
         self.every: int | None = None
         self.kept: list[tuple[np.ndarray, ...]] = []

@@ -133,8 +133,13 @@ def smoothed(g: np.ndarray) -> np.ndarray:
 
 def exchanges(counts: PairCounts, bound_within_a: float, gone_beyond_a: float) -> tuple[int, int]:
     """Return how many pairs were both bound and gone in the run, and how many centres were watched for it."""
-    exchanged = (counts.nearest_a <= bound_within_a) & (counts.farthest_a > gone_beyond_a)
-    return int(exchanged.sum()), len(exchanged)
+    contacts = counts.contacts
+    pair = contacts.center.astype(np.int64) * (int(contacts.partner.max(initial=0)) + 1) + contacts.partner
+    bound = np.unique(pair[contacts.distance_a <= bound_within_a])
+    stayed, frames = np.unique(pair[contacts.distance_a <= gone_beyond_a], return_counts=True)
+    # Each pair that is near is so once in a frame, so that those in all frames were never gone.
+    always = stayed[frames == contacts.frames]
+    return len(np.setdiff1d(bound, always)), counts.centers
 
 
 def contact_distance_a(first: str, second: str) -> float | None:

@@ -57,7 +57,7 @@ def residence_row(
     if names not in radii:
         return row | {"verdict": replicas.verdict([verdicts.NO_RADIUS])}
     enter_a, leave_a = radii[names], radii[names] + residence.LEAVES_BEYOND_A
-    contacts = [harvest.contacts[pair] for harvest in replicas.harvests]
+    contacts = [harvest.pairs[pair].contacts for harvest in replicas.harvests]
     if leave_a > contacts[0].within_a:
         reason = f"the shell reaches beyond {contacts[0].within_a - residence.LEAVES_BEYOND_A:g} Å"
         return row | {"verdict": verdicts.not_computed(reason)}
@@ -112,7 +112,7 @@ def _near(pairs: Sequence[Names], radii: Mapping[Names, float], request: Request
     near = []
     for names in pairs:
         centers, partners = (np.array(atoms_of(site, request.molecules)) for site in request.pairs[names])
-        near.append(Near(harvest.contacts[request.pairs[names]], centers, partners, radii[names]))
+        near.append(Near(harvest.pairs[request.pairs[names]].contacts, centers, partners, radii[names]))
     return near
 
 

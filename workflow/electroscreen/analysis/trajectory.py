@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from electroscreen.analysis.contacts import NEAR_A, NEAR_IONS_A, ContactKeeper, Contacts
+from electroscreen.analysis.contacts import NEAR_A, NEAR_IONS_A, ContactKeeper
 from electroscreen.analysis.rdf import PairCounter, PairCounts
 from electroscreen.sites import Site, atoms_of
 
@@ -75,7 +75,7 @@ class Harvest:
         Number of frames and the time between them.
     volume_a3
         Mean volume of the box.
-    pairs, contacts
+    pairs
         Of each pair of sites: counts by distance, and who was near whom.
     paths_a
         Of each species asked for: centres of mass of its molecules relative to that of the whole system, shape
@@ -90,7 +90,6 @@ class Harvest:
     frame_ps: float
     volume_a3: float
     pairs: dict[Pair, PairCounts]
-    contacts: dict[Pair, Contacts]
     paths_a: dict[str, np.ndarray]
     sums_a: dict[str, np.ndarray]
     followed: bool
@@ -156,7 +155,6 @@ def read_trajectory(
         frame_ps=_spacing(times),
         volume_a3=float(volumes.mean()),
         pairs={pair: counter.counts() for pair, counter in counters.items()},
-        contacts={pair: counter.keeper.contacts() for pair, counter in counters.items()},
         paths_a=paths,
         sums_a=sums,
         followed=followed,

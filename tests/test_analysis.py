@@ -125,6 +125,34 @@ def test_drift_of_the_whole_box_is_no_diffusion(plain, walk, tmp_path):
         assert moving == pytest.approx(still, rel=2e-3)
 
 
+def test_charge_is_carried_by_ions_that_walk(tmp_path, walk):
+    # The anions are the molecules of CO, each with a fourth of a charge: neutral, and exactly known.
+    anion = SOLVENT | {"charge_e": -0.25}
+    drift = np.arange(FRAMES)[:, None, None] * np.array([0.4, -0.3, 0.2])
+    rows = [
+        {
+            (row["quantity"], row["subject"]): row
+            for row in Box(tmp_path / name, (ION, anion)).add(frames).analysed()[0]["transport"]
+        }
+        for name, frames in (("still", walk), ("moving", walk + drift))
+    ]
+    # e² / (V k_B T) × (30 × 4000 + 120 / 16 × 1500) Å²/ns
+    known = 10 * 1.602176634e-19**2 / (1.380649e-23 * 298.15 * EDGE_A**3 * 1e-30) * 131250 * 1e-11
+    for still, moving in zip(rows[0].values(), rows[1].values(), strict=True):
+        if "cluster" in still["quantity"]:
+            assert still["verdict"].startswith("not computed: the box file asks for no pair of a cation and an anion")
+        else:
+            assert moving["value"] == pytest.approx(still["value"], rel=0.02, abs=0.02 * known)
+    single = rows[0]["conductivity, Nernst-Einstein", "formal charges"]
+    assert single["value"] == pytest.approx(known, rel=0.1)
+    assert single["low"] < known < single["high"]
+    assert single["verdict"] == "ok (one box)"
+    assert not [quantity for quantity, _ in rows[0] if "solvent frame" in quantity]
+    unstructured = read_json(tmp_path / "still" / "a.json")
+    assert {row["verdict"] for row in unstructured["solvation"]} == {"no radius; one box"}
+    assert {row["verdict"] for row in unstructured["residence"]} == {"no radius; one box"}
+
+
 def test_the_order_of_species_does_not_matter(plain, tmp_path):
     record, _ = Box(tmp_path, (SOLVENT, ION)).add(atoms(walkers(), ("CO", "Na"))).analysed()
     for species in KNOWN:
@@ -138,6 +166,7 @@ def test_a_wrapped_trajectory_gives_structure_but_no_diffusion(plain, walk, tmp_
     assert {row["verdict"] for row in record["diffusion"]} == {f"{verdicts.WRAPPED}; one box"}
     assert {row["d_a2_per_ns"] for row in record["diffusion"]} == {None}
     assert verdicts.WRAPPED in record["verdict"]
+    assert {row["verdict"] for row in record["transport"]} == {f"{verdicts.WRAPPED}; one box"}
     # Positions are rounded to 0.01 Å in the file, at other places for other images.
     assert curves["rdf|Na|O(CO)|n"] == pytest.approx(plain[1]["rdf|Na|O(CO)|n"], abs=0.02)
 
@@ -203,7 +232,7 @@ def test_frames_that_are_not_evenly_spaced_are_refused(walk, tmp_path, fault):
 
 def test_what_the_box_does_not_hold_is_not_computed(walk, tmp_path):
     none = SOLVENT | {"species": "FEC", "count": 0, "symbols": ["F"], "masses_amu": [19.0]}
-    recipe = {"coordination": [{"center": "Na", "partners": ["F(FEC)"]}], "diffusion": ["FEC"]}
+    recipe = RECIPE | {"coordination": [{"center": "Na", "partners": ["F(FEC)"]}], "diffusion": ["FEC"]}
     record, _ = Box(tmp_path, (ION, SOLVENT, none)).add(walk).analysed(recipe)
     assert record["coordination"][0]["verdict"] == "not computed: the box holds no F(FEC)"
     assert record["diffusion"][0]["verdict"] == "not computed: the box holds no molecule of FEC"
@@ -211,7 +240,7 @@ def test_what_the_box_does_not_hold_is_not_computed(walk, tmp_path):
 
 def test_files_that_do_not_fit_are_errors(walk, tmp_path):
     with pytest.raises(ValueError, match="holds 270 atoms, the composition 30"):
-        Box(tmp_path / "atoms", (ION,)).add(walk).analysed({"coordination": [], "diffusion": ["Na"]})
+        Box(tmp_path / "atoms", (ION,)).add(walk).analysed(RECIPE | {"coordination": [], "diffusion": ["Na"]})
     with pytest.raises(ValueError, match=r"\[0\.5, 1\.0\] ps apart"):
         Box(tmp_path / "times").add(walk).add(walk, times_ps=np.arange(FRAMES)).analysed()
 
@@ -224,6 +253,35 @@ def test_sites_are_read_as_chemists_write_them():
     assert atoms_of(parse_site("O"), twice) == [1, 3, 6]
     assert atoms_of(parse_site("O(CO)"), twice) == [1, 3]
     assert atoms_of(parse_site("Na"), twice) == [4]
+
+
+def test_labels_pick_atoms_within_a_molecule():
+    assert parse_site("O(carbonyl of FEC)") == Site("O", "FEC", "carbonyl")
+    assert str(parse_site("O( carbonyl  of FEC )")) == "O(carbonyl of FEC)"
+    molecules = [ION | {"count": 1}, SOLVENT | {"species": "FEC", "count": 2, "symbols": ["O", "C", "O"]}]
+    molecules[1]["sites"] = {"carbonyl": [2]}
+    assert atoms_of(parse_site("O(carbonyl of FEC)"), molecules) == [3, 6]
+    assert atoms_of(parse_site("O(FEC)"), molecules) == [1, 3, 4, 6]
+    symbols, labels = {"FEC": ["O", "C", "O"], "DOL": ["O"]}, {"carbonyl": {"FEC": [2]}, "carbon": {"FEC": [1]}}
+    for text, message in {
+        "O(carbonyl of DOL)": "site 'O(carbonyl of DOL)': 'carbonyl' matches nothing in DOL",
+        "O(carbon of FEC)": "site 'O(carbon of FEC)': 'carbon' is C in FEC",
+        "O(carbonil of FEC)": "site 'O(carbonil of FEC)': analysis.sites has no 'carbonil', did you mean 'carbonyl'?",
+    }.items():
+        with pytest.raises(ValueError) as error:
+            check_site(text, symbols, labels)
+        assert str(error.value) == message
+
+
+def test_labelled_atoms_have_their_own_numbers(walk, tmp_path):
+    recipe = RECIPE | {
+        "sites": {"end": {"CO": [1]}},
+        "coordination": [{"center": "Na", "partners": ["O(end of CO)", "O(CO)"], "radius_angstrom": 5.0}],
+    }
+    record, _ = Box(tmp_path).add(walk).analysed(recipe)
+    labelled, plain = ({key: v for key, v in row.items() if key != "partner"} for row in record["coordination"])
+    assert labelled == plain
+    assert labelled["number_at_radius"] == pytest.approx(120 / EDGE_A**3 * 4 / 3 * np.pi * 125, rel=0.05)
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,20 @@ def test_partners_near_an_ion_are_counted_with_the_scatter_between_ions():
     assert row["flaws"] == [verdicts.NO_EXCHANGE]
 
 
+def test_partners_within_a_papers_radius_are_counted_whatever_the_shell():
+    frames = solution(np.arange(32).reshape(8, 4))
+    row = coordination([counted(frames)], 3.8, radius_a=3.0)
+    assert (row["radius_angstrom"], row["number_at_radius"]) == (3.0, pytest.approx(4))
+    assert row["number_0_1_less"] == row["number_0_1_more"] == pytest.approx(4)
+    gas = np.random.default_rng(3).uniform(0, EDGE_A, size=(40, 308, 3))
+    row = coordination([counted(gas)], 3.8, radius_a=6.0)
+    expected = 300 / EDGE_A**3 * 4 / 3 * np.pi * 6**3
+    assert row["coordination_number"] is None
+    assert row["number_at_radius"] == pytest.approx(expected, rel=0.05)
+    assert row["at_radius_low"] < expected < row["at_radius_high"]
+    assert coordination([counted(gas)], 3.8, radius_a=19.0)["number_at_radius"] is None
+
+
 def test_exchange_is_told_from_rattling():
     first, second = np.arange(32).reshape(8, 4), np.arange(32, 64).reshape(8, 4)
     rattling = solution(first)

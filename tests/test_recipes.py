@@ -100,6 +100,8 @@ WANTED = {
     "species not there": ({"coordination": [{"center": "Na", "partners": ["O(FEC)"]}]}, r"no species 'FEC'"),
     "salt and not its ion": ({"diffusion": ["NaTFSI"]}, r"no species 'NaTFSI', did you mean 'TFSI'\?"),
     "not a site": ({"coordination": [{"center": "Na", "partners": ["O of DOL"]}]}, r"site 'O of DOL': must be"),
+    "no SMARTS": ({"sites": {"ether": "[OX2"}}, r"sites.ether: '\[OX2' is no SMARTS pattern"),
+    "label not there": ({"coordination": [{"center": "Na", "partners": ["O(ether of DOL)"]}]}, r"has no 'ether'"),
     "bracket open": ({"coordination": [{"center": "Na", "partners": ["O(DOL"]}]}, r"site 'O\(DOL': must be"),
 }
 
@@ -194,7 +196,7 @@ EDITS = {
     "charges of the library": (SETTINGS_FILE, "forcefield/library_charges", "published", {"forcefield"}),
     "Hessian": (SETTINGS_FILE, "forcefield/hessian", "dft", {"forcefield"}),
     "limit of a Hessian that is not computed": (SETTINGS_FILE, "forcefield/dft_hessian_atoms", 5, set()),
-    "charge scale": (SETTINGS_FILE, "forcefield/ion_charge_scale", 0.77, {"composition", "packing"}),
+    "charge scale": (SETTINGS_FILE, "forcefield/ion_charge_scale", 0.77, {"composition", "packing", "analysis"}),
     "size": (SETTINGS_FILE, "box/atoms", lambda n: n + 1, {"composition"}),
     "cutoff": (SETTINGS_FILE, "dynamics/cutoff_angstrom", 9.5, {"packing", "dynamics"}),
     "length": (SETTINGS_FILE, "dynamics/production_ps", lambda ps: ps + 1, {"dynamics"}),

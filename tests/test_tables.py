@@ -291,10 +291,11 @@ CONTRACT = {
     "frontier_orbitals": "species, level, homo_ev, lumo_ev, gap_ev, dipole_debye, verdict",
     "coordination": (
         "box, center, partner, first_peak_angstrom, peak_height, cutoff_angstrom, coordination_number, low, high, "
-        "verdict"
+        "number_0_1_less, number_0_1_more, radius_angstrom, number_at_radius, at_radius_low, at_radius_high, verdict"
     ),
     "diffusion": (
-        "box, species, d_a2_per_ns, low, high, d_corrected_a2_per_ns, window_start_ps, window_end_ps, replicas, verdict"
+        "box, species, d_a2_per_ns, low, high, d_corrected_a2_per_ns, corrected_low, corrected_high, window_start_ps, "
+        "window_end_ps, non_gaussian_parameter, replicas, verdict, note"
     ),
     "compared_with_papers": (
         "paper, table, quantity, subject, unit, ours, low, high, paper_value, difference, verdict, where, note"
@@ -454,3 +455,20 @@ def test_the_terminal_shows_markup_as_text_and_fits_100_columns(built, tmp_path)
     assert "[red]CH3[/red]" in shown and "-0.0502" in shown and "differs" in shown
     assert "3.1 (0.4 to" in shown and "agrees: 10, differs: 1" in shown
     assert max(len(line) for line in shown.splitlines()) <= 100
+
+
+def test_boxes_of_one_series_are_fitted_together(tmp_path):
+    for kelvin in (300.0, 330.0, 360.0, 400.0, 420.0):
+        rate = 1e5 * np.exp(-0.25 / (8.617333e-5 * kelvin))
+        row = diffusion(rate, 0.9 * rate, rate / 0.9, "ok" if kelvin < 410 else "not diffusive: D below 9")
+        write_box(tmp_path, f"b{kelvin:.0f}", series="liquid", temperature_k=kelvin, diffusion=[row])
+    write_box(tmp_path, "alone", diffusion=[diffusion(1.0, 0.5, 2.0)])
+    boxes = [f"b{kelvin}" for kelvin in (300, 330, 360, 400, 420)]
+    build_tables(tmp_path, [], [], [*boxes, "alone"], tmp_path / "tables")
+    rows = read_table(tmp_path / "tables", "temperature").to_dict("records")
+    assert [row["model"] for row in rows] == ["Arrhenius", "VFT"]
+    row = rows[0]
+    assert (row["series"], row["quantity"], row["verdict"]) == ("liquid", "diffusion coefficient of Na", "ok")
+    assert row["activation_energy_ev"] == pytest.approx(0.25, rel=1e-4)
+    assert row["low"] < 0.25 < row["high"]
+    assert (row["temperatures"], row["note"]) == (4, "left out, without a usable number: b420")

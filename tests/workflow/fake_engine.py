@@ -94,7 +94,10 @@ def fake_box(project: Project, stage: str, name: str, record: dict) -> None:
         record |= {"components": [], "net_charge_e": 0, "ideal_density_g_per_ml": 1.0, "edge_angstrom": 20.0}
         write_json(folder / "composition.json", record)
     elif stage == "analysis":
-        record |= {"coordination": [], "diffusion": [], "frames": 1, "duration_ps": 1.0, "replicas": 1}
+        record |= {
+            key: [] for key in ("coordination", "solvation", "residence", "diffusion", "displacement", "transport")
+        }
+        record |= {"frames": 1, "duration_ps": 1.0, "replicas": 1}
         np.savez(folder / "curves.npz")
         write_json(folder / "analysis.json", record)
     else:

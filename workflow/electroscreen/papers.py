@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -16,9 +16,20 @@ Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Text = Annotated[str, Field(min_length=1)]
 
 OrbitalKey = Literal["homo_ev", "lumo_ev", "gap_ev", "dipole_debye"]
-CoordinationKey = Literal["coordination_number", "first_peak_angstrom", "peak_height", "cutoff_angstrom"]
+CoordinationKey = Literal[
+    "coordination_number", "number_at_radius", "first_peak_angstrom", "peak_height", "cutoff_angstrom"
+]
 BindingKey = Literal["binding_ev", "binding_uncorrected_ev", "interaction_ev"]
 DiffusionKey = Literal["d_a2_per_ns", "d_corrected_a2_per_ns"]
+TransportKey = Literal[
+    "conductivity, Einstein",
+    "conductivity, Nernst-Einstein",
+    "conductivity, cluster-Nernst-Einstein",
+    "ionicity",
+    "transference number, self",
+    "transference number, barycentric frame",
+    "transference number, solvent frame",
+]
 
 UNITS = {
     "homo_ev": "eV",
@@ -29,15 +40,17 @@ UNITS = {
     "binding_uncorrected_ev": "eV",
     "interaction_ev": "eV",
     "coordination_number": "1",
+    "number_at_radius": "1",
     "first_peak_angstrom": "Å",
     "peak_height": "1",
     "cutoff_angstrom": "Å",
     "d_a2_per_ns": "Å²/ns",
     "d_corrected_a2_per_ns": "Å²/ns",
+    **{key: "mS/cm" if key.startswith("conductivity") else "1" for key in get_args(TransportKey)},
 }
 
 # Only these come with an interval of ours, so only these can be judged without a stated tolerance.
-WITH_INTERVAL = ("coordination_number", "d_a2_per_ns")
+WITH_INTERVAL = ("coordination_number", "number_at_radius", "d_a2_per_ns", *get_args(TransportKey))
 
 
 class OrbitalResult(Model):
@@ -64,6 +77,14 @@ class DiffusionResult(Model):
     key: DiffusionKey = "d_a2_per_ns"
 
 
+class TransportResult(Model):
+    """A row of the ions' transport in results/…/boxes/BOX/analysis.json."""
+
+    box: Text
+    key: TransportKey
+    subject: Text = Field(default="formal charges", description="of a transference number: the ion")
+
+
 class BindingResult(Model):
     """A binding energy in results/…/complexes/COMPLEX/binding.json, against what the complex may fall apart into."""
 
@@ -81,6 +102,7 @@ class Result(Model):
     orbital: OrbitalResult | None = None
     coordination: CoordinationResult | None = None
     diffusion: DiffusionResult | None = None
+    transport: TransportResult | None = None
     binding: BindingResult | None = None
     not_computed: Text | None = Field(default=None, description="why there is nothing of ours to set beside it")
 
@@ -95,7 +117,7 @@ class Result(Model):
     @property
     def key(self) -> str | None:
         """Key of the number in our record, None where nothing is computed."""
-        target = self.orbital or self.coordination or self.diffusion or self.binding
+        target = self.orbital or self.coordination or self.diffusion or self.transport or self.binding
         return target.key if target else None
 
 
@@ -239,6 +261,8 @@ def _references(paper: Paper) -> Iterator[tuple[str, str, str]]:
         if result.diffusion:
             yield f"{field}.diffusion.box", "box", result.diffusion.box
             yield f"{field}.diffusion.species", "species", result.diffusion.species
+        if result.transport:
+            yield f"{field}.transport.box", "box", result.transport.box
         if result.binding:
             yield f"{field}.binding.complex", "complex", result.binding.complex
             for name in result.binding.compared_with or {}:
@@ -247,7 +271,7 @@ def _references(paper: Paper) -> Iterator[tuple[str, str, str]]:
             yield f"{field}.coordination.box", "box", result.coordination.box
             for end in ("center", "partner"):
                 # 'O(DOL)' is the oxygens of DOL; 'Na' alone may be an element or a species.
-                inside = re.fullmatch(r"[A-Z][a-z]?\((.+)\)", getattr(result.coordination, end))
+                inside = re.fullmatch(r"[A-Z][a-z]?\((?:.+\sof\s+)?(.+)\)", getattr(result.coordination, end))
                 if inside:
                     yield f"{field}.coordination.{end}", "species", inside[1]
     for number, order in enumerate(paper.orders):

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from electroscreen.recipes import molecules_of, species_of
+from electroscreen.recipes import labelled_atoms, molecules_of, species_of
 
 PROTOCOL = {
     "geometry": 3,
@@ -28,7 +28,7 @@ PROTOCOL = {
     "composition": 1,
     "packing": 1,
     "dynamics": 1,
-    "analysis": 1,
+    "analysis": 2,
 }
 
 # Settings of the stages after the geometry.
@@ -128,7 +128,10 @@ def box_recipe(stage: str, box, every: Mapping[str, Any], settings) -> dict[str,
         used |= _changed(settings.dynamics, later | ({"anneal"} if chains else set()))
         return _recipe(stage, dynamics=used)
     if stage == "analysis":
-        return _recipe(stage, temperature_k=box.temperature_k, **box.analysis.model_dump())
+        scale = settings.forcefield.ion_charge_scale
+        wanted = {"series": box.series} if box.series else {}
+        wanted |= box.analysis.model_dump(exclude_none=True) | {"sites": labelled_atoms(box, every)}
+        return _recipe(stage, temperature_k=box.temperature_k, ion_charge_scale=scale, **wanted)
     raise KeyError(stage)
 
 

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from electroscreen.inputs import InputError, Model, did_you_mean, parse_model, read_named
 from electroscreen.sites import check_site, check_species
-from electroscreen.species import Species, hill_formula
+from electroscreen.species import Species, hill_formula, molecule
 
 # How an amount may be written, and its sign in print. The first group stands by itself; shares make up the solvent
 # mixture; the last group is dissolved in all of these, or added to them.
@@ -101,13 +101,31 @@ class Pairs(Model):
 
     center: str
     partners: list[str] = Field(min_length=1)
+    radius_angstrom: float | None = Field(
+        default=None, gt=0, le=20, description="a paper's radius, within which partners are counted as well"
+    )
+
+
+class Viscosity(Model):
+    """Viscosity of the box's liquid, for what its size takes from diffusion coefficients."""
+
+    mpa_s: float = Field(gt=0, description="best that of the same force field; 1 mPa s is 1 cP")
+    source: str = Field(min_length=1, description="where it is from")
 
 
 class Wanted(Model):
     """What to analyse."""
 
+    sites: dict[str, str] = Field(
+        default_factory=dict,
+        description="label to SMARTS, whose first atom is meant: with 'carbonyl', 'O(carbonyl of FEC)' is a site",
+    )
     coordination: list[Pairs] = Field(default_factory=list)
     diffusion: list[str] = Field(default_factory=list)
+    viscosity: Viscosity | None = None
+    displacement_ps: float | None = Field(
+        default=None, gt=0, description="time over which each ion's displacement is told; the whole run by default"
+    )
 
 
 class BoxRecipe(Model):
@@ -124,6 +142,11 @@ class BoxRecipe(Model):
     )
     edge_angstrom: float | None = Field(default=None, gt=0, description="edge of the cube that is packed")
     analysis: Wanted = Field(default_factory=Wanted)
+    series: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z][A-Za-z0-9_-]*$",
+        description="shared by boxes that differ in temperature only: their transport is fitted together",
+    )
     sources: list[str] = Field(default_factory=list)
     notes: str = ""
 
@@ -216,6 +239,30 @@ def end_groups(monomer: Species, chain: Species, units: int) -> str:
     return hill_formula(list(rest.elements()))
 
 
+def labelled_atoms(box: BoxRecipe, every: Mapping[str, Species]) -> dict[str, dict[str, list[int]]]:
+    """Return which atoms the patterns of a box mean: label to species to numbers in one molecule.
+
+    Species without SMILES (cages) have no bonds that a pattern could match.
+
+    Raises
+    ------
+    ValueError
+        If a pattern is no SMARTS.
+    """
+    from rdkit import Chem, rdBase
+
+    found = {}
+    for label, smarts in box.analysis.sites.items():
+        with rdBase.BlockLogs():
+            pattern = Chem.MolFromSmarts(smarts)
+        if pattern is None:
+            raise ValueError(f"sites.{label}: '{smarts}' is no SMARTS pattern")
+        drawn = {name: molecule(every[name].smiles) for name in molecules_of(box, every) if every[name].smiles}
+        matches = {name: one.GetSubstructMatches(pattern, maxMatches=100_000) for name, one in drawn.items()}
+        found[label] = {name: sorted({match[0] for match in of}) for name, of in matches.items() if of}
+    return found
+
+
 def check_box(path: Path, box: BoxRecipe, every: Mapping[str, Species]) -> None:
     """Check a recipe against the species that there are.
 
@@ -243,9 +290,10 @@ def check_box(path: Path, box: BoxRecipe, every: Mapping[str, Species]) -> None:
             raise InputError(f"{field}: {error}") from None
     symbols = {name: every[name].symbols for name in molecules_of(box, every)}
     try:
+        labels = labelled_atoms(box, every)
         for pairs in box.analysis.coordination:
             for site in (pairs.center, *pairs.partners):
-                check_site(site, symbols)
+                check_site(site, symbols, labels)
         for name in box.analysis.diffusion:
             check_species(name, symbols)
     except ValueError as error:

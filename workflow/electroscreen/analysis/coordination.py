@@ -29,6 +29,12 @@ EMPTY_ROW: dict[str, Any] = {
     "low": None,
     "high": None,
     "coordination_number_at": {},
+    "number_0_1_less": None,
+    "number_0_1_more": None,
+    "radius_angstrom": None,
+    "number_at_radius": None,
+    "at_radius_low": None,
+    "at_radius_high": None,
     "centers": None,
 }
 
@@ -42,7 +48,9 @@ class Shell:
     cutoff_bin: int | None
 
 
-def coordination(replicas: Sequence[PairCounts], contact_a: float | None) -> dict[str, Any]:
+def coordination(
+    replicas: Sequence[PairCounts], contact_a: float | None, radius_a: float | None = None
+) -> dict[str, Any]:
     """Return the coordination number of a pair of sites with its 95 % interval, and the flaws of it.
 
     Parameters
@@ -51,6 +59,8 @@ def coordination(replicas: Sequence[PairCounts], contact_a: float | None) -> dic
         Pair counts of each replica.
     contact_a
         Distance within which the two sites touch, see `contact_distance_a`; None where it is not known.
+    radius_a
+        A radius within which partners are counted as well, whatever g(r) looks like.
 
     Returns
     -------
@@ -72,6 +82,8 @@ def coordination(replicas: Sequence[PairCounts], contact_a: float | None) -> dic
     if shell is not None:
         row |= {"first_peak_angstrom": shell.first_peak_a, "peak_height": shell.height}
     tables = [per_center(replica) for replica in replicas]
+    if radius_a is not None:
+        row |= _at_radius(replicas, tables, radius_a)
     if contact_a is not None and not any(table[:, :, : round(contact_a / BIN_A)].any() for table in tables):
         bound = zero_count_bound(sum(table.shape[1] for table in tables))
         return row | {"coordination_number": 0.0, "low": 0.0, "high": bound, "flaws": [verdicts.NO_CONTACT]}
@@ -121,8 +133,13 @@ def smoothed(g: np.ndarray) -> np.ndarray:
 
 def exchanges(counts: PairCounts, bound_within_a: float, gone_beyond_a: float) -> tuple[int, int]:
     """Return how many pairs were both bound and gone in the run, and how many centres were watched for it."""
-    exchanged = (counts.nearest_a <= bound_within_a) & (counts.farthest_a > gone_beyond_a)
-    return int(exchanged.sum()), len(exchanged)
+    contacts = counts.contacts
+    pair = contacts.center.astype(np.int64) * (int(contacts.partner.max(initial=0)) + 1) + contacts.partner
+    bound = np.unique(pair[contacts.distance_a <= bound_within_a])
+    stayed, frames = np.unique(pair[contacts.distance_a <= gone_beyond_a], return_counts=True)
+    # Each pair that is near is so once in a frame, so that those in all frames were never gone.
+    always = stayed[frames == contacts.frames]
+    return len(np.setdiff1d(bound, always)), counts.centers
 
 
 def contact_distance_a(first: str, second: str) -> float | None:
@@ -179,24 +196,42 @@ def _vertex(r_a: np.ndarray, smooth: np.ndarray, peak: int) -> float:
 
 
 def _number(replicas: Sequence[PairCounts], tables: Sequence[np.ndarray], cutoff_bin: int) -> dict[str, Any]:
-    frames = np.array([replica.frames for replica in replicas])
-
-    def within(bins: int) -> float:
-        means = [replica.counts[:, :, :bins].sum() / replica.frames / replica.centers for replica in replicas]
-        return float(np.average(means, weights=frames))
-
-    number = within(cutoff_bin)
-    half = mean_half_width([table[:, :, :cutoff_bin].sum(axis=2) for table in tables])
-    shifts = (-round(SENSITIVITY_A / BIN_A), round(SENSITIVITY_A / BIN_A))
+    number, low, high = _within(replicas, tables, cutoff_bin)
+    shift = round(SENSITIVITY_A / BIN_A)
+    less, more = (_within(replicas, tables, bins)[0] for bins in (cutoff_bin - shift, cutoff_bin + shift))
     return {
         "cutoff_angstrom": round(cutoff_bin * BIN_A, 6),
         "coordination_number": number,
-        "low": None if half is None else max(number - half, 0.0),
-        "high": None if half is None else number + half,
+        "low": low,
+        "high": high,
+        "number_0_1_less": less,
+        "number_0_1_more": more,
         "coordination_number_at": {
-            f"{(cutoff_bin + shift) * BIN_A:.2f}": within(cutoff_bin + shift) for shift in shifts
+            f"{(cutoff_bin - shift) * BIN_A:.2f}": less,
+            f"{(cutoff_bin + shift) * BIN_A:.2f}": more,
         },
     }
+
+
+def _at_radius(replicas: Sequence[PairCounts], tables: Sequence[np.ndarray], radius_a: float) -> dict[str, Any]:
+    bins = round(radius_a / BIN_A)
+    row = {"radius_angstrom": radius_a}
+    if bins > min(table.shape[2] for table in tables):
+        return row  # beyond half the box
+    return row | dict(
+        zip(("number_at_radius", "at_radius_low", "at_radius_high"), _within(replicas, tables, bins), strict=True)
+    )
+
+
+def _within(
+    replicas: Sequence[PairCounts], tables: Sequence[np.ndarray], bins: int
+) -> tuple[float, float | None, float | None]:
+    """Mean number of partners in the first bins, with its 95 % interval."""
+    frames = [replica.frames for replica in replicas]
+    means = [replica.counts[:, :, :bins].sum() / replica.frames / replica.centers for replica in replicas]
+    number = float(np.average(means, weights=frames))
+    half = mean_half_width([table[:, :, :bins].sum(axis=2) for table in tables])
+    return (number, None, None) if half is None else (number, max(number - half, 0.0), number + half)
 
 
 def _flaws_of_sampling(replicas: Sequence[PairCounts], shell: Shell) -> list[str]:

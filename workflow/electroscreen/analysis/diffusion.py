@@ -7,12 +7,13 @@ errors. Molecules that have not left their surroundings get a bound, never a num
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from electroscreen.analysis import verdicts
+from electroscreen.analysis.finite_size import size_term_a2_per_ns
 from electroscreen.analysis.intervals import NORMAL_HALF_WIDTH, scale_interval, t_half_width
 from electroscreen.analysis.walk import (
     PERSISTS_OVER,
@@ -34,6 +35,8 @@ EMPTY_ROW: dict[str, Any] = {
     "low": None,
     "high": None,
     "d_corrected_a2_per_ns": None,
+    "corrected_low": None,
+    "corrected_high": None,
     "window_start_ps": None,
     "window_end_ps": None,
     "replicas": None,
@@ -41,6 +44,7 @@ EMPTY_ROW: dict[str, Any] = {
     "slope_exponent": None,
     "d_start_doubled_a2_per_ns": None,
     "non_gaussian_parameter": None,
+    "note": "",
 }
 
 
@@ -68,8 +72,7 @@ def diffusion(paths_a: Sequence[np.ndarray], frame_ps: float) -> tuple[dict[str,
     the same with the scatter between molecules, which is larger where some are trapped and others free. Third, with two
     or more replicas, the t interval over their coefficients.
 
-    The coefficient has the value for the periodic box; its correction for the size of the box (Yeh and Hummer, 2004)
-    needs a viscosity and is left empty.
+    The coefficient has the value for the periodic box, see `corrected`.
     """
     msds_a2 = [mean_squared_displacement(path) for path in paths_a]
     walk = squared_displacements(paths_a, msds_a2, frame_ps)
@@ -80,6 +83,34 @@ def diffusion(paths_a: Sequence[np.ndarray], frame_ps: float) -> tuple[dict[str,
     if len(walk.replica) < FEW_MOLECULES:
         row["flaws"] = [*row["flaws"], verdicts.FEW_SAMPLES]
     return row, curve(msds_a2, frame_ps)
+
+
+def corrected(
+    row: dict[str, Any], temperature_k: float, edge_a: float, viscosity: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Return what the size of the box adds to a row, or how much it would for a viscosity of 1 mPa s."""
+    if row["d_a2_per_ns"] is None:
+        return {}
+    if viscosity is None:
+        per_mpa_s = size_term_a2_per_ns(temperature_k, 1.0, edge_a)
+        return {
+            "note": f"not corrected for the size of the box: a viscosity of 1 mPa s would add {per_mpa_s:.3g} Å²/ns"
+        }
+    term = size_term_a2_per_ns(temperature_k, viscosity["mpa_s"], edge_a)
+    raised = {"d_corrected_a2_per_ns": "d_a2_per_ns", "corrected_low": "low", "corrected_high": "high"}
+    note = f"{term:.3g} Å²/ns for the size of the box, with {viscosity['mpa_s']:g} mPa s ({viscosity['source']})"
+    return {key: row[raw] + term for key, raw in raised.items()} | {"note": note}
+
+
+def non_gaussian(paths_a: Sequence[np.ndarray], frame_ps: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the non-Gaussian parameter 3 <r⁴> / 5 <r²>² - 1 against lag: 0 for a random walk of equal molecules."""
+    msds_a2 = [mean_squared_displacement(path) for path in paths_a]
+    walk = squared_displacements(paths_a, msds_a2, frame_ps)
+    return walk.lag_ps, _non_gaussian(walk)
+
+
+def _non_gaussian(walk: Walk) -> np.ndarray:
+    return 0.6 * (walk.variance_a4 / np.maximum(walk.msd_a2, np.finfo(float).tiny) ** 2 + 1) - 1
 
 
 def covariance_a4(walk: Walk) -> np.ndarray:
@@ -117,8 +148,7 @@ def _coefficient(walk: Walk) -> dict[str, Any] | None:
         return None
     coefficient, low, high = estimate
     later = _estimate(walk.since(int(np.searchsorted(walk.lag_ps, 2 * walk.lag_ps[0] * (1 - 1e-9)))))
-    gaussian = 2 / 3 * walk.msd_a2[0] ** 2
-    non_gaussian = float(0.6 * (walk.variance_a4[0] - gaussian) / walk.msd_a2[0] ** 2)
+    non_gaussian = float(_non_gaussian(walk)[0])
     warnings = []
     if later is not None and not low <= later[0] <= high and not later[1] <= coefficient <= later[2]:
         warnings.append(f"D becomes {later[0]:.3g} Å²/ns if the fit starts at twice the lag, outside of its interval")

@@ -68,6 +68,21 @@ def scale_interval(value: float, error: float) -> tuple[float, float]:
     return float(scaled / stats.chi2.ppf(_UPPER, freedom)), float(scaled / stats.chi2.ppf(1 - _UPPER, freedom))
 
 
+def percentiles(draws: np.ndarray) -> tuple[float, float]:
+    """Return the ends of the 95 % interval of drawn numbers."""
+    low, high = np.quantile(draws, [1 - _UPPER, _UPPER])
+    return float(low), float(high)
+
+
+def drawn(value: float, low: float, high: float, generator: np.random.Generator, draws: int) -> np.ndarray:
+    """Return numbers spread as a value with its 95 % interval: half a normal distribution on either side.
+
+    For the interval of what is computed from several such values; never below zero.
+    """
+    deviates = generator.normal(size=draws) / NORMAL_HALF_WIDTH
+    return np.maximum(value + deviates * np.where(deviates > 0, high - value, value - low), 0.0)
+
+
 def zero_count_bound(samples: int) -> float:
     """Return the upper end of the 95 % interval of a mean count of which `samples` independent samples saw nothing.
 

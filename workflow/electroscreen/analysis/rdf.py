@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from electroscreen.analysis.contacts import ContactKeeper, Contacts
+
 BIN_A = 0.02
 UNITS_AT_MOST = 200
 _DISTANCES_AT_ONCE = 2_000_000
@@ -29,9 +31,8 @@ class PairCounts:
         Counts of each frame times its volume, summed over frames and centres, shape (bins,).
     pairs
         Number of pairs that could be counted in a frame: those within a molecule are not.
-    nearest_a, farthest_a
-        Of a sample of the centres and every partner: shortest and longest distance ever, shape (sample, partners);
-        inf within a molecule.
+    contacts
+        Who was near whom.
     """
 
     counts: np.ndarray
@@ -39,8 +40,7 @@ class PairCounts:
     frames_of_block: np.ndarray
     counts_times_volume: np.ndarray
     pairs: int
-    nearest_a: np.ndarray
-    farthest_a: np.ndarray
+    contacts: Contacts
 
     @property
     def centers(self) -> int:
@@ -68,6 +68,8 @@ class PairCounter:
         Number of the molecule of each atom in the box; pairs within a molecule are left out.
     range_a
         Distance up to which pairs are counted.
+    keeper
+        Takes the distances of every frame, infinite within a molecule.
     """
 
     def __init__(
@@ -78,7 +80,9 @@ class PairCounter:
         range_a: float,
         blocks: int,
         threads: int = 1,
+        keeper: ContactKeeper | None = None,
     ) -> None:
+        self.keeper = keeper or ContactKeeper()
         self.centers, self.partners = centers, partners
         self.bins = int(range_a / BIN_A + 1e-9)
         self.backend = "OpenMP" if threads > 1 else "serial"
@@ -89,13 +93,14 @@ class PairCounter:
         self.chunks = [slice(start, start + rows) for start in range(0, len(centers), rows)]
         # Pairs within a molecule are few: their places are kept, not a mask of all pairs.
         self.within = [np.nonzero(molecule[centers[c]][:, None] == molecule[partners]) for c in self.chunks]
-        self.sample = np.linspace(0, len(centers) - 1, min(len(centers), UNITS_AT_MOST)).astype(int)
         self.histogram = np.zeros((blocks, groups, self.bins), dtype=np.int64)
         self.frames_of_block = np.zeros(blocks, dtype=np.int64)
         self.counts_times_volume = np.zeros(self.bins)
-        self.nearest_a = np.full((len(self.sample), len(partners)), np.inf)
-        self.farthest_a = np.zeros((len(self.sample), len(partners)))
         self.shortest_range_a = range_a
+        self.distances = np.empty((min(rows, len(centers)), len(partners)))
+        # Places in the histogram, until there are enough of one block and one volume to be worth a count.
+        self.places: list[np.ndarray] = []
+        self.waiting_for: tuple[int, float] = (0, 0.0)
 
     def add(self, positions: np.ndarray, edges: np.ndarray, block: int) -> None:
         """Count one frame.
@@ -109,17 +114,24 @@ class PairCounter:
         block
             Number of the block of time that the frame belongs to.
         """
+        volume = float(edges.prod())
+        if (block, volume) != self.waiting_for:
+            self._count()
+            self.waiting_for = (block, volume)
         for chunk, within in zip(self.chunks, self.within, strict=True):
             distances = self._distances(positions, edges, chunk)
-            counted = self._binned(distances, within, self.unit[chunk])
-            self.histogram[block] += counted
-            self.counts_times_volume += counted.sum(axis=0) * edges.prod()
-            self._track(distances, within, chunk)
+            distances[within] = np.inf
+            self.places.append(self._places(distances, self.unit[chunk]))
+            self.keeper.add(chunk.start, distances)
+            if sum(map(len, self.places)) > _DISTANCES_AT_ONCE:
+                self._count()
+        self.keeper.end_frame()
         self.frames_of_block[block] += 1
         self.shortest_range_a = min(self.shortest_range_a, edges.min() / 2)
 
     def counts(self) -> PairCounts:
         """Return what was counted; bins beyond half the shortest edge ever met are left out."""
+        self._count()
         bins = min(self.bins, int(self.shortest_range_a / BIN_A + 1e-9))
         return PairCounts(
             counts=self.histogram[:, :, :bins],
@@ -127,30 +139,32 @@ class PairCounter:
             frames_of_block=self.frames_of_block,
             counts_times_volume=self.counts_times_volume[:bins],
             pairs=len(self.centers) * len(self.partners) - sum(len(rows) for rows, _ in self.within),
-            nearest_a=self.nearest_a,
-            farthest_a=self.farthest_a,
+            contacts=self.keeper.contacts(),
         )
 
     def _distances(self, positions: np.ndarray, edges: np.ndarray, chunk: slice) -> np.ndarray:
         from MDAnalysis.lib.distances import distance_array
 
         box = np.array([*edges, 90, 90, 90], dtype=np.float32)
-        return distance_array(positions[self.centers[chunk]], positions[self.partners], box, backend=self.backend)
+        centers, partners = positions[self.centers[chunk]], positions[self.partners]
+        return distance_array(centers, partners, box, self.distances[: len(centers)], self.backend)
 
-    def _binned(self, distances: np.ndarray, within: tuple[np.ndarray, ...], unit: np.ndarray) -> np.ndarray:
-        """Histogram (units, bins) of one chunk; all that lies beyond the range falls into one more bin."""
-        units, width = self.histogram.shape[1], self.bins + 1
+    def _places(self, distances: np.ndarray, unit: np.ndarray) -> np.ndarray:
+        """Places in the histogram (units, bins); all that lies beyond the range falls into one more bin."""
         place = np.minimum(distances / BIN_A, self.bins).astype(np.int64)
-        place[within] = self.bins
-        place += (unit * width)[:, None]
-        return np.bincount(place.ravel(), minlength=units * width).reshape(units, width)[:, : self.bins]
+        place += (unit * (self.bins + 1))[:, None]
+        return place.ravel()
 
-    def _track(self, distances: np.ndarray, within: tuple[np.ndarray, ...], chunk: slice) -> None:
-        rows = (self.sample >= chunk.start) & (self.sample < chunk.stop)
-        inside = self.sample[rows] - chunk.start
-        distances[within] = np.inf
-        self.nearest_a[rows] = np.minimum(self.nearest_a[rows], distances[inside])
-        self.farthest_a[rows] = np.maximum(self.farthest_a[rows], distances[inside])
+    def _count(self) -> None:
+        if not self.places:
+            return
+        units, width = self.histogram.shape[1], self.bins + 1
+        counted = np.bincount(np.concatenate(self.places), minlength=units * width)
+        counted = counted.reshape(units, width)[:, : self.bins]
+        block, volume = self.waiting_for
+        self.histogram[block] += counted
+        self.counts_times_volume += counted.sum(axis=0) * volume
+        self.places = []
 
 
 @dataclass(frozen=True)

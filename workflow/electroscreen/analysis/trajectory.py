@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from electroscreen.analysis.contacts import NEAR_A, NEAR_IONS_A, ContactKeeper
 from electroscreen.analysis.rdf import PairCounter, PairCounts
 from electroscreen.sites import Site, atoms_of
 
@@ -75,10 +76,12 @@ class Harvest:
     volume_a3
         Mean volume of the box.
     pairs
-        Pair counts of each pair of sites.
+        Of each pair of sites: counts by distance, and who was near whom.
     paths_a
-        Of each species: centres of mass of its molecules relative to that of the whole system, shape
+        Of each species asked for: centres of mass of its molecules relative to that of the whole system, shape
         (molecules, frames, 3).
+    sums_a
+        Of every species: the sum over those of its molecules, shape (frames, 3).
     followed
         False if an atom jumped by more than half a box edge between two frames: then `paths_a` mean nothing.
     """
@@ -88,6 +91,7 @@ class Harvest:
     volume_a3: float
     pairs: dict[Pair, PairCounts]
     paths_a: dict[str, np.ndarray]
+    sums_a: dict[str, np.ndarray]
     followed: bool
 
 
@@ -127,20 +131,23 @@ def read_trajectory(
             raise ValueError(f"{path}: holds {file.n_atoms} atoms, the composition {len(layout.masses_amu)}")
         times, volumes = np.empty(frames), np.empty(frames)
         paths = {name: np.empty((len(layout.molecules_of[name]), frames, 3)) for name in species}
+        sums = {name: np.empty((frames, 3)) for name in layout.molecules_of}
         counters: dict[Pair, PairCounter] = {}
         previous, followed = None, True
         for i, frame in enumerate(file):
             positions = _ANGSTROM_PER_NM * frame.x.astype(float)
             edges = _edges(_ANGSTROM_PER_NM * frame.box)
             if not counters:
-                counters = {pair: _counter(pair, molecules, layout, edges.min() / 2, threads) for pair in pairs}
+                counters = {pair: _counter(pair, molecules, layout, edges.min() / 2, frames, threads) for pair in pairs}
             times[i], volumes[i] = frame.time, edges.prod()
             for counter in counters.values():
                 counter.add(positions, edges, block=i * BLOCKS // frames)
             centres = layout.centres_of_mass(positions) - layout.centre(positions)
             for name, numbers in layout.molecules_of.items():
+                own = centres[numbers.start : numbers.stop]
+                sums[name][i] = own.sum(axis=0)
                 if name in paths:
-                    paths[name][:, i] = centres[numbers.start : numbers.stop]
+                    paths[name][:, i] = own
             followed &= previous is None or bool((np.abs(positions - previous) <= edges / 2).all())
             previous = positions
     return Harvest(
@@ -149,15 +156,24 @@ def read_trajectory(
         volume_a3=float(volumes.mean()),
         pairs={pair: counter.counts() for pair, counter in counters.items()},
         paths_a=paths,
+        sums_a=sums,
         followed=followed,
     )
 
 
 def _counter(
-    pair: Pair, molecules: Sequence[Mapping[str, Any]], layout: Layout, range_a: float, threads: int
+    pair: Pair,
+    molecules: Sequence[Mapping[str, Any]],
+    layout: Layout,
+    range_a: float,
+    frames: int,
+    threads: int,
 ) -> PairCounter:
     centers, partners = (np.array(atoms_of(site, molecules)) for site in pair)
-    return PairCounter(centers, partners, layout.molecule, range_a, BLOCKS, threads)
+    charges = [{entry["charge_e"] for entry in molecules if atoms_of(site, [entry])} for site in pair]
+    opposite = any(first * second < 0 for first in charges[0] for second in charges[1])
+    keeper = ContactKeeper(NEAR_IONS_A if opposite else NEAR_A, frames)
+    return PairCounter(centers, partners, layout.molecule, range_a, BLOCKS, threads, keeper)
 
 
 def _edges(box: np.ndarray) -> np.ndarray:

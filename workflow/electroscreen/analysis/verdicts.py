@@ -20,11 +20,25 @@ Of a coordination number
 Of a diffusion coefficient
     `not diffusive: D below X Å²/ns`  the motion has not become a random walk; only a bound
     `not diffusive: still ballistic`  the motion is faster than a random walk to the end; not even a bound
+
+Of a displacement
+    `run shorter than X ps` the time asked for is longer than the run, whose length stands in
+
+Of a residence time
+    `longer than X ps`      stays outlast the run: only a lower bound
+    `never entered`         no partner came into the shell
+
+Of solvation
+    `no radius`             where a shell ends is known for none of the pairs asked for
+
+Of transport
+    `not diffusive: IONS`     these ions have not become random walkers: no conductivity, at most a bound
+    `not told from zero`      the collective displacement of charge is within its noise: a bound, and no ratios
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from electroscreen.record import OK
 
@@ -39,6 +53,9 @@ FEW_EXCHANGES = "few exchanges"
 FEW_SAMPLES = "few samples"
 
 BALLISTIC = "not diffusive: still ballistic"
+NEVER_ENTERED = "never entered"
+NO_RADIUS = "no radius"
+NOT_FROM_ZERO = "not told from zero"
 
 
 def not_computed(reason: str) -> str:
@@ -49,6 +66,21 @@ def not_computed(reason: str) -> str:
 def not_diffusive(bound_a2_per_ns: float) -> str:
     """Return the verdict of a motion for which only an upper bound is known."""
     return f"not diffusive: D below {float(f'{bound_a2_per_ns:.2g}'):g} Å²/ns"
+
+
+def shorter_than(asked_ps: float) -> str:
+    """Return the verdict of a displacement over less than the time asked for."""
+    return f"run shorter than {asked_ps:g} ps"
+
+
+def longer_than(bound_ps: float) -> str:
+    """Return the verdict of a residence time for which only a lower bound is known."""
+    return f"longer than {float(f'{bound_ps:.2g}'):g} ps"
+
+
+def ions_not_diffusive(names: Sequence[str]) -> str:
+    """Return the verdict of a conductivity of which these ions have no diffusion coefficient."""
+    return f"not diffusive: {', '.join(names)}"
 
 
 def combined(flaws: Iterable[str], boxes: int) -> str:

@@ -47,6 +47,7 @@ LUMOS = {
     "difference": "difference",
     "verdict": "verdict",
 }
+OF_BOX = ("coordination", "solvation", "residence", "diffusion", "displacement", "transport")
 STAGES = {"stage": "stage", "jobs": "jobs", "usable": "usable", "hours": "hours", "details": "details"}
 
 
@@ -93,7 +94,13 @@ def build_report(results_dir: Path, settings_name: str, output_html: Path) -> No
         molecule_headings=MOLECULES,
         replica_headings=_without(HEADINGS["boxes"], "box", "molecules"),
         coordination_headings=_without(HEADINGS["coordination"], "box"),
+        solvation_headings=_without(HEADINGS["solvation"], "box"),
+        residence_headings=_without(HEADINGS["residence"], "box"),
         diffusion_headings=_without(HEADINGS["diffusion"], "box"),
+        displacement_headings=_without(HEADINGS["displacement"], "box"),
+        transport_headings=_without(HEADINGS["transport"], "box"),
+        temperature=tables["temperature"],
+        temperature_headings=HEADINGS["temperature"],
         bindings=tables["binding_energies"],
         binding_headings=_without(HEADINGS["binding_energies"], "parts"),
         figures={"orbital_levels": _embedded(results_dir / "figures" / "orbital_levels.svg")},
@@ -155,7 +162,7 @@ def _simulated(rows: list[dict[str, Any]]) -> list[str]:
 
 def _box(results_dir: Path, tables: dict[str, list[dict[str, Any]]], name: str) -> dict[str, Any]:
     recipe = read_record(results_dir, f"boxes/{name}/composition.json")
-    of_box = {table: [row for row in tables[table] if row["box"] == name] for table in ("coordination", "diffusion")}
+    of_box = {table: [row for row in tables[table] if row["box"] == name] for table in OF_BOX}
     figures = {path.stem: _embedded(path) for path in sorted((results_dir / "figures").glob("*.svg"))}
     return {
         "name": name,

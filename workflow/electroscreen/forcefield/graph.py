@@ -101,6 +101,11 @@ def pairs_within(cage_atoms: set[int], plain) -> list[tuple[int, int]]:
     return list(combinations(sorted(near), 2))
 
 
+def all_pairs(plain) -> list[tuple[int, int]]:
+    """Return all pairs of atoms."""
+    return list(combinations(range(plain.GetNumAtoms()), 2))
+
+
 def turns(plain, first: int, second: int) -> bool:
     """Return whether parts of the molecule turn about this bond, which those in rings do not allow."""
     return not plain.GetBondBetweenAtoms(int(first), int(second)).IsInRing()

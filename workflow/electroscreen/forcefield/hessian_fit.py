@@ -15,7 +15,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from electroscreen.forcefield.internal import Coordinate, wilson_vectors
+from electroscreen.forcefield.internal import LINEAR_DEGREE, Coordinate, wilson_vectors
 
 HARTREE_KJ_PER_MOL = 2625.4996394799  # CODATA 2018
 BOHR_ANGSTROM = 0.529177210903  # CODATA 2018
@@ -103,6 +103,8 @@ def balance(stiff: Sequence[Stiffness], positions_angstrom: np.ndarray, forces: 
         rest = stiff[i].rest - float(d) / stiff[i].k_kj_per_mol
         if stiff[i].members[0].kind == "angle":
             rest = min(max(rest, SHARPEST_RADIAN), np.pi)
+            # Bent by a few degrees only, an angle would have nothing to hold the direction in which it is bent.
+            rest = np.pi if np.degrees(stiff[i].rest) > LINEAR_DEGREE else rest
         shifted[i] = replace(stiff[i], rest=max(rest, SHORTEST_ANGSTROM))
     return shifted
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LINEAR_DEGREE = 175.0
+LINEAR_DEGREE = 170.0
 _STEP_ANGSTROM = 1e-4
 
 

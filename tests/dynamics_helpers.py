@@ -20,6 +20,7 @@ def dynamics(**changes) -> Dynamics:
         "cutoff_angstrom": 8,
         "equilibrate_npt_ps": 8,
         "equilibrate_nvt_ps": 1,
+        "equilibrate_limit": 1,
         "production_ps": 16,
         "frame_ps": 0.2,
         "checkpoint_ps": 1.5,

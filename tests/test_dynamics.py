@@ -210,7 +210,7 @@ def test_a_density_that_has_not_settled_is_given_more_time_up_to_the_limit(tmp_p
 
     monkeypatch.setattr(stage, "settled_phase", settled)
     folder = small_box(tmp_path / "replica-1")
-    run(folder, dynamics(**short, equilibrate_npt_limit_ps=20))
+    run(folder, dynamics(**short, equilibrate_limit=5))
     assert asked == [(20, "NPT"), (40, "NPT"), (60, "NPT")]
     states = read_states(folder / "state.csv")
     density = states[states.phase == "density"]
@@ -224,8 +224,8 @@ def test_a_run_that_gave_up_goes_on_from_the_start_when_the_limit_is_raised(tmp_
     short = {"equilibrate_npt_ps": 4, "equilibrate_nvt_ps": 0, "production_ps": 2}
     monkeypatch.setattr(stage, "settled_phase", lambda *_: False)
     folder = small_box(tmp_path / "replica-1")
-    for limit, values in ((6, 30), (6, 30), (8, 40)):
-        run(folder, dynamics(**short, equilibrate_npt_limit_ps=limit))
+    for limit, values in ((1.5, 30), (1.5, 30), (2, 40)):
+        run(folder, dynamics(**short, equilibrate_limit=limit))
         states = read_states(folder / "state.csv")
         assert (states.phase == "density").sum() == values
         assert (states.phase == "production").sum() == 10

@@ -201,7 +201,7 @@ EDITS = {
     "cutoff": (SETTINGS_FILE, "dynamics/cutoff_angstrom", 9.5, {"packing", "dynamics"}),
     "length": (SETTINGS_FILE, "dynamics/production_ps", lambda ps: ps + 1, {"dynamics"}),
     "other boxes": (SETTINGS_FILE, "box/boxes", "all", set()),
-    "limit of equilibration": (SETTINGS_FILE, "dynamics/equilibrate_npt_limit_ps", 1000, {"dynamics"}),
+    "limit of equilibration": (SETTINGS_FILE, "dynamics/equilibrate_limit", 6, {"dynamics"}),
     "Ewald's error": (SETTINGS_FILE, "dynamics/pme_tolerance", 1e-4, {"packing"}),
     "Ewald's error as before": (SETTINGS_FILE, "dynamics/pme_tolerance", 5e-4, set()),
     "annealing of chains that there are not": (SETTINGS_FILE, "dynamics/anneal", "21-step", set()),

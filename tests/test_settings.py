@@ -50,6 +50,7 @@ FAULTS = {
     "dynamics.cutoff_angstrom": (1.0, r"greater than or equal to 8"),
     "dynamics.production_ps": (float("inf"), r"finite number"),
     "dynamics.equilibrate_npt_ps": (float("nan"), r"finite number"),
+    "dynamics.equilibrate_limit": (0.5, r"greater than or equal to 1"),
     "dynamics.pme_tolerance": (0.5, r"less than or equal to 0.01"),
     "dynamics.platform": ("cuda", r"should be 'fastest', 'CPU', 'CUDA'.*\(found 'cuda'\)"),
     "dynamics.seed": (-1, r"greater than or equal to 0"),
@@ -78,10 +79,7 @@ def test_too_few_frames_for_a_mean_density_are_refused(change, refused):
     assert "equilibrate_npt_ps is 5, but the mean density needs 20 times frame_ps" in refused()
 
 
-def test_a_limit_below_the_length_and_a_pressure_without_barostat_are_refused(change, refused):
-    change("dynamics.equilibrate_npt_limit_ps", 30)
-    assert "equilibrate_npt_limit_ps is 30, which is below equilibrate_npt_ps of 60" in refused()
-    change("dynamics.equilibrate_npt_limit_ps", 300)
+def test_annealing_that_cannot_be_is_refused(change, refused):
     change("dynamics.anneal", [{"ensemble": "NVT", "length_ps": 5, "pressure_bar": 10}])
     assert "dynamics.anneal.steps.0: pressure_bar has no meaning in NVT" in refused()
     change("dynamics.anneal", "22-step")

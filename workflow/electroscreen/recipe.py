@@ -122,10 +122,9 @@ def box_recipe(stage: str, box, every: Mapping[str, Any], settings) -> dict[str,
     if stage == "dynamics":
         # How often to save, where to run and how many replicas there are changes no trajectory's physics.
         machine = {"replicas", "platform", "checkpoint_ps", "checkpoint_minutes"}
-        later = {"equilibrate_npt_limit_ps", "equilibrate_nvt_limit_ps"}
-        used = settings.dynamics.model_dump(exclude=machine | later | {"anneal", "pme_tolerance"})
+        used = settings.dynamics.model_dump(exclude=machine | {"anneal", "equilibrate_limit", "pme_tolerance"})
         chains = any(every[name].role == "polymer" for name in molecules_of(box, every))
-        used |= _changed(settings.dynamics, later | ({"anneal"} if chains else set()))
+        used |= _changed(settings.dynamics, {"equilibrate_limit"} | ({"anneal"} if chains else set()))
         return _recipe(stage, dynamics=used)
     if stage == "analysis":
         scale = settings.forcefield.ion_charge_scale

@@ -175,13 +175,10 @@ class Dynamics(Model):
         default="none", description="steps before the density is sought, in boxes that hold chains"
     )
     equilibrate_npt_ps: float = Field(gt=0)
-    equilibrate_npt_limit_ps: float | None = Field(
-        default=None,
-        gt=0,
-        description="go on with NPT, one length after the other, until settled or up to here",
-    )
     equilibrate_nvt_ps: float = Field(ge=0)
-    equilibrate_nvt_limit_ps: float | None = Field(default=None, gt=0, description="likewise in NVT at the mean volume")
+    equilibrate_limit: float = Field(
+        default=4.0, ge=1, description="an equilibration that has not settled goes on up to so many times its length"
+    )
     production_ps: float = Field(gt=0, description="raised later, a run that has ended goes on from there")
     frame_ps: float = Field(gt=0, description="time between stored frames")
     checkpoint_ps: float = Field(gt=0)
@@ -212,10 +209,6 @@ class Dynamics(Model):
             raise ValueError(
                 f"equilibrate_npt_ps is {self.equilibrate_npt_ps:g}, but the mean density needs 20 times frame_ps"
             )
-        for name in ("equilibrate_npt", "equilibrate_nvt"):
-            length, limit = getattr(self, f"{name}_ps"), getattr(self, f"{name}_limit_ps")
-            if limit is not None and limit < length:
-                raise ValueError(f"{name}_limit_ps is {limit:g}, which is below {name}_ps of {length:g}")
         return self
 
 

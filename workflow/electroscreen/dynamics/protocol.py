@@ -52,12 +52,12 @@ def phases(dynamics: Dynamics, anneal: bool = False) -> list[Phase]:
     does (Basconi and Shirts, J. Chem. Theory Comput. 9, 2887, 2013).
     """
     step = dynamics.timestep_fs
-    npt, nvt = dynamics.equilibrate_npt_ps, dynamics.equilibrate_nvt_ps
+    npt, nvt, limit = dynamics.equilibrate_npt_ps, dynamics.equilibrate_nvt_ps, dynamics.equilibrate_limit
     every = [
         Phase("warm-up", "NVT", "Langevin", WARM_UP_PS, min(WARM_UP_TIMESTEP_FS, step)),
         *(_annealing(dynamics) if anneal else []),
-        Phase("density", "NPT", "Langevin", npt, step, limit_ps=dynamics.equilibrate_npt_limit_ps),
-        Phase("relaxation", "NVT", "Langevin", nvt, step, limit_ps=dynamics.equilibrate_nvt_limit_ps),
+        Phase("density", "NPT", "Langevin", npt, step, limit_ps=limit * npt),
+        Phase("relaxation", "NVT", "Langevin", nvt, step, limit_ps=limit * nvt),
         Phase("production", "NVT", "Nose-Hoover", dynamics.production_ps, step),
     ]
     return [phase for phase in every if phase.length_ps > 0]

@@ -27,7 +27,7 @@ from electroscreen.record import OK, locked, provenance, read_json, write_json, 
 from electroscreen.settings import Dynamics
 
 # Settings that say how far to go; a run that has gone less far goes on.
-EXTENDABLE = ("production_ps", "equilibrate_npt_limit_ps", "equilibrate_nvt_limit_ps")
+EXTENDABLE = ("production_ps", "equilibrate_limit")
 
 
 @dataclass(frozen=True)

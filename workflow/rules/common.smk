@@ -34,7 +34,8 @@ try:
     ESP = PROJECT.settings.quantum.esp is not None
     SPECIES, COMPLEXES, BOXES = PROJECT.screened_species, PROJECT.asked_complexes, PROJECT.box_names
     REPLICAS = range(1, PROJECT.settings.dynamics.replicas + 1)
-    FIGURES = expand(f"{RESULTS}/figures/{{name}}.{{kind}}", name=figure_names(PROJECT.centers()), kind=["png", "svg"])
+    DRAWN = figure_names(PROJECT.centers(), PROJECT.series())
+    FIGURES = expand(f"{RESULTS}/figures/{{name}}.{{kind}}", name=DRAWN, kind=["png", "svg"])
 except InputError as fault:
     sys.exit(f"electroscreen: {fault}")
 

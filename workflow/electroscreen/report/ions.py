@@ -37,7 +37,7 @@ def draw_solvation(rows: Rows, path: Path, reason: str = OK) -> None:
         if not panels:
             say(grid[0], f"shells and clusters: {_why(reason)}")
         for axes, (kind, of) in zip(grid, panels.items(), strict=False):
-            _bars(axes, [f"{row['center']}: {row['structure']}" for row in of], of)
+            _bars(axes, [_label(row) for row in of], of)
             axes.set_xlim(0, 1)
             axes.set_title({"association": "ions", "cluster": "ions in clusters", "shell": "shells"}[kind], loc="left")
         grid[-1].set_xlabel("share" if panels else "")
@@ -206,15 +206,18 @@ def _bars(axes: Axes, labels: list[str], rows: Rows) -> None:
     for place, row in enumerate(rows):
         value, low, high = row["value"], row["low"], row["high"]
         if value is None:
-            axes.annotate("", (0, place), (high, place), arrowprops={"arrowstyle": "->", "color": GREY})
-            axes.plot([high], [place], marker="|", color=GREY)
+            axes.plot([0, high], [place, place], color=GREY, lw=0.8, ls=":", marker="<", ms=3, markevery=[1])
             continue
         axes.barh(place, value, color=BLUE, alpha=0.5, height=0.7)
         if low is not None and high is not None:
             axes.plot([low, high], [place, place], color=VERMILLION, lw=1.2)
     axes.set_yticks(range(len(rows)), labels)
-    axes.invert_yaxis()
+    axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.spines["right"].set_visible(False)
+
+
+def _label(row: dict[str, Any]) -> str:
+    return row["structure"] if row["kind"] == "cluster" else f"{row['center']}: {row['structure']}"
 
 
 def _why(reason: str) -> str:

@@ -18,50 +18,43 @@ from electroscreen.analysis.coordination import coordination
 from electroscreen.analysis.diffusion import diffusion
 from electroscreen.analysis.transport import Ions, transport
 
-QUICK, LONG = 40, 300
+QUICK, LONG = 20, 250
 FRAME_PS = 5.0
 
 
-def of_diffusion(generator: np.random.Generator) -> tuple[dict, float]:
+Found = dict[str, tuple[dict, float]]  # a row with its interval, and the truth
+
+
+def of_diffusion(generator: np.random.Generator) -> Found:
     """Six walkers for 400 frames."""
-    return diffusion([random_walk(generator, 6, 400, 500.0, FRAME_PS)], FRAME_PS)[0], 500.0
+    return {"D": (diffusion([random_walk(generator, 6, 400, 500.0, FRAME_PS)], FRAME_PS)[0], 500.0)}
 
 
-def of_diffusion_in_replicas(generator: np.random.Generator) -> tuple[dict, float]:
+def of_diffusion_in_replicas(generator: np.random.Generator) -> Found:
     """Three boxes of ten walkers whose rates differ by a fifth between boxes."""
     rates = generator.normal(500, 100, size=3)
-    return diffusion([random_walk(generator, 10, 250, rate, FRAME_PS) for rate in rates], FRAME_PS)[0], 500.0
+    row, _ = diffusion([random_walk(generator, 10, 250, rate, FRAME_PS) for rate in rates], FRAME_PS)
+    return {"D of replicas": (row, 500.0)}
 
 
-def conductivities(generator: np.random.Generator) -> tuple[dict[str, dict], dict[str, float]]:
-    """Ten ion pairs, of which a share of the motion is common."""
+def of_conductivity(generator: np.random.Generator) -> Found:
+    """Ten ion pairs, of which a share of the motion is common: L++ 300, L-- 500, L+- 100."""
     shared, plus, minus = (random_walk(generator, 10, 500, rate, FRAME_PS) for rate in (100.0, 200.0, 400.0))
     paths = [shared + plus, shared + minus]
     ions = Ions(("Na", "TFSI"), np.array([10, 10]), np.array([1.0, -1.0]), 2e4, 300.0)
     coefficients = [diffusion([path], FRAME_PS)[0] for path in paths]
     rows = transport(ions, coefficients, [np.array([path.sum(axis=0) for path in paths])], None, FRAME_PS)
-    found = {f"{row['quantity']}, {row['subject']}": row for row in rows}
-    return found, {"Einstein": 600 * 10 * ions.unit / 1000, "Nernst-Einstein": 800 * 10 * ions.unit / 1000}
+    of = {(row["quantity"], row["subject"]): row for row in rows}
+    per_rate = 10 * ions.unit / 1000
+    return {
+        "conductivity": (of["conductivity, Einstein", "formal charges"], 600 * per_rate),
+        "Nernst-Einstein": (of["conductivity, Nernst-Einstein", "formal charges"], 800 * per_rate),
+        "ionicity": (of["ionicity", "Einstein / Nernst-Einstein"], 0.75),
+        "transference number": (of["transference number, barycentric frame", "Na"], 1 / 3),
+    }
 
 
-def of_conductivity(generator: np.random.Generator) -> tuple[dict, float]:
-    """From the charge displaced together."""
-    rows, known = conductivities(generator)
-    return rows["conductivity, Einstein, formal charges"], known["Einstein"]
-
-
-def of_nernst_einstein(generator: np.random.Generator) -> tuple[dict, float]:
-    """From the diffusion coefficients."""
-    rows, known = conductivities(generator)
-    return rows["conductivity, Nernst-Einstein, formal charges"], known["Nernst-Einstein"]
-
-
-def of_transference(generator: np.random.Generator) -> tuple[dict, float]:
-    """(L++ - L+-) over the sum: (300 - 100) / 600."""
-    return conductivities(generator)[0]["transference number, barycentric frame, Na"], 1 / 3
-
-
-def of_coordination(generator: np.random.Generator) -> tuple[dict, float]:
+def of_coordination(generator: np.random.Generator) -> Found:
     """Eight ions whose six sites are filled for a while each, with probability 3/4, some always more than others."""
     centers = 18.0 * np.stack(np.meshgrid(*3 * [np.arange(2)], indexing="ij"), axis=-1).reshape(-1, 3)
     likely = np.clip(generator.normal(0.75, 0.1, size=8), 0, 1)
@@ -74,49 +67,41 @@ def of_coordination(generator: np.random.Generator) -> tuple[dict, float]:
         partners = np.where(block[..., None], near, away).reshape(-1, 3)
         frames.append(np.concatenate([centers, partners]))
     row = coordination([count(frames, 3 * [36.0], range(8), range(8, 56), blocks=10)], None, radius_a=3.4)
-    return {"low": row["at_radius_low"], "high": row["at_radius_high"]}, 6 * 0.75
+    return {"coordination number": ({"low": row["at_radius_low"], "high": row["at_radius_high"]}, 6 * 0.75)}
 
 
-def of_residence(generator: np.random.Generator) -> tuple[dict, float]:
+def of_residence(generator: np.random.Generator) -> Found:
     """Stays of 25 frames on average, seen for 200."""
-    return measured(two_state(generator, 200, 6, 3, 25.0)), 25.0
+    return {"residence time": (measured(two_state(generator, 200, 6, 3, 25.0)), 25.0)}
 
 
-CASES = [
-    of_diffusion,
-    of_diffusion_in_replicas,
-    of_conductivity,
-    of_nernst_einstein,
-    of_transference,
-    of_coordination,
-    of_residence,
-]
+CASES = [of_diffusion, of_diffusion_in_replicas, of_conductivity, of_coordination, of_residence]
 
 
-def coverage(case: Callable, runs: int) -> tuple[int, int]:
-    """Return in how many runs the interval holds the truth, and how many gave one."""
+def coverage(case: Callable[[np.random.Generator], Found], runs: int) -> dict[str, tuple[int, int]]:
+    """Return in how many runs each interval holds the truth, and how many gave one."""
     generator = np.random.default_rng(2026)
-    held = given = 0
+    counts: dict[str, list[bool]] = {}
     for _ in range(runs):
-        row, known = case(generator)
-        if row["low"] is not None and row["high"] is not None:
-            given += 1
-            held += row["low"] <= known <= row["high"]
-    return held, given
+        for name, (row, known) in case(generator).items():
+            told = counts.setdefault(name, [])
+            if row["low"] is not None and row["high"] is not None:
+                told.append(row["low"] <= known <= row["high"])
+    return {name: (sum(told), len(told)) for name, told in counts.items()}
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_intervals_hold_the_truth_in_few_runs(case):
-    held, given = coverage(case, QUICK)
-    assert given >= 0.9 * QUICK
-    # At a true coverage of 0.90 the count is lower than this once in a thousand times.
-    assert held >= stats.binom.ppf(0.001, given, 0.90)
+    for held, given in coverage(case, QUICK).values():
+        assert given >= 0.85 * QUICK
+        # At a true coverage of 0.90 the count is lower than this once in a thousand times.
+        assert held >= stats.binom.ppf(0.001, given, 0.90)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_intervals_hold_the_truth_in_90_to_99_percent(case):
-    held, given = coverage(case, LONG)
-    print(f"{case.__name__}: {held} of {given}")
-    assert given >= 0.95 * LONG
-    assert 0.90 <= held / given <= 0.99
+    for name, (held, given) in coverage(case, LONG).items():
+        print(f"{name}: {held} of {given}")
+        assert given >= 0.9 * LONG
+        assert 0.90 <= held / given <= 0.99, f"{name}: {held} of {given}"

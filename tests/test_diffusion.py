@@ -8,7 +8,12 @@ from analysis_helpers import random_walk
 
 from electroscreen.analysis import verdicts
 from electroscreen.analysis.diffusion import _line, covariance_a4, diffusion
-from electroscreen.analysis.walk import local_exponents, mean_squared_displacement, squared_displacements
+from electroscreen.analysis.walk import (
+    local_exponents,
+    mean_squared_displacement,
+    overlap_factor,
+    squared_displacements,
+)
 
 
 @pytest.fixture
@@ -182,6 +187,27 @@ def test_our_line_is_the_mean_and_width_of_kinisis_posterior(generator):
     assert covariance_a4(walk) == pytest.approx(theirs.covariance_matrix.values, rel=1e-6)
     assert weights @ walk.msd_a2 == pytest.approx(theirs.gradient.values.mean(), abs=0.2 * error)
     assert error == pytest.approx(theirs.gradient.values.std(), rel=0.1)
+
+
+def test_the_error_of_the_slope_is_that_of_many_runs(generator):
+    slopes, ours, theirs = [], [], []
+    for _ in range(150):
+        paths = random_walk(generator, 20, 241, 500, 1.0)
+        walk = squared_displacements([paths], [mean_squared_displacement(paths)], 1.0).since(4)
+        weights, error = _line(walk)
+        slopes.append(weights @ walk.msd_a2)
+        theirs.append(error)
+        ours.append(error * overlap_factor(walk, weights))
+    assert np.mean(ours) == pytest.approx(np.std(slopes), rel=0.15)
+    assert np.mean(theirs) > 1.05 * np.std(slopes)
+
+
+def test_one_lag_of_one_frame_overlaps_with_nothing(generator):
+    paths = random_walk(generator, 2, 100, 500, 1.0)
+    walk = squared_displacements([paths], [mean_squared_displacement(paths)], 1.0)
+    single = np.zeros(len(walk.lag_ps))
+    single[0] = 1.0
+    assert overlap_factor(walk, single) == pytest.approx(1, rel=0.02)
 
 
 def test_kinisis_variances_are_ours(generator):

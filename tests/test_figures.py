@@ -14,7 +14,16 @@ from test_tables import ORBITALS, PAPERS, box_curves, coordination, diffusion, w
 from electroscreen.papers import read_papers
 from electroscreen.report.curves import draw_msd, draw_rdf
 from electroscreen.report.figures import build_figures, paper_levels, rdf_name
+from electroscreen.report.ions import (
+    draw_arrhenius,
+    draw_displacements,
+    draw_solvation,
+    draw_stays,
+    draw_transport,
+    draw_van_hove,
+)
 from electroscreen.report.levels import draw_orbital_levels, label
+from electroscreen.report.names import OF_BOX, box_of, figure_names
 
 
 @pytest.fixture
@@ -39,12 +48,15 @@ def words(figure: Figure) -> str:
 def test_every_figure_is_drawn_in_both_formats(tmp_path):
     write_results(tmp_path)
     centers = {"natfsi_dol_fec": ["Na"], "lost_box": ["Na"]}
-    build_figures(tmp_path, PAPERS, [*ORBITALS, "TFSI", "DFOB"], centers, tmp_path / "figures")
+    build_figures(tmp_path, PAPERS, [*ORBITALS, "TFSI", "DFOB"], centers, tmp_path / "figures", ["liquid"])
     names = {path.name for path in (tmp_path / "figures").iterdir()}
     stems = [
         "orbital_levels",
-        *(f"{kind}_{box}{end}" for box in centers for kind, end in (("rdf", "_Na"), ("msd", ""))),
+        *(f"rdf_{box}_Na" for box in centers),
+        *(f"{kind}_{box}" for box in centers for kind in OF_BOX),
+        "arrhenius_liquid",
     ]
+    assert set(stems) == set(figure_names(centers, ["liquid"]))
     assert names == {f"{stem}{suffix}" for stem in stems for suffix in (".png", ".svg")}
     image = matplotlib.image.imread(tmp_path / "figures" / "orbital_levels.png")
     assert image.shape[1] == pytest.approx(7 * 200, abs=2)
@@ -146,7 +158,7 @@ def test_a_failed_analysis_gives_its_reason(tmp_path, drawn):
     write_box(tmp_path, "b", verdict="not computed: replica 1 blew up", coordination=[], diffusion=[])
     (tmp_path / "boxes" / "b" / "curves.npz").unlink()
     build_figures(tmp_path, [], [], {"b": ["Na"]}, tmp_path / "figures")
-    assert "replica 1 blew up" in words(drawn[-1])
+    assert all("replica 1 blew up" in words(figure) for figure in drawn[2:])
 
 
 def test_names_are_text_and_not_mathematics(tmp_path, drawn):
@@ -166,3 +178,85 @@ def test_file_names_of_centers():
     assert rdf_name("my_box", "Na") == "rdf_my_box_Na"
     assert rdf_name("my_box", "O(DOL)") == "rdf_my_box_O-DOL"
     assert Path(rdf_name("b", "../x")).name == rdf_name("b", "../x")
+
+
+def test_figures_belong_to_their_box():
+    assert box_of("rdf_my_box_Na") == ("rdf", "my_box")
+    assert box_of("van_hove_my_box") == ("van_hove", "my_box")
+    assert box_of("orbital_levels") is None
+
+
+def share(kind: str, structure: str, value: float, center: str = "Na") -> dict:
+    low, high = max(value - 0.1, 0), min(value + 0.1, 1)
+    return {"center": center, "kind": kind, "structure": structure, "value": value, "low": low, "high": high}
+
+
+def test_shares_are_drawn_as_long_as_they_are(tmp_path, drawn):
+    rows = [share("association", "free", 0.3), share("association", "contact pair", 0.7), share("shell", "4 DOL", 0.2)]
+    rows += [share("atoms in shell", "all", 5.9)]
+    draw_solvation(rows, tmp_path / "solvation")
+    ions, shells = drawn[0].axes
+    assert [bar.get_width() for bar in ions.patches] == [0.3, 0.7]
+    assert [line.get_xdata().tolist() for line in shells.lines] == [pytest.approx([0.1, 0.3])]
+    assert "Na: 4 DOL" in words(drawn[0]) and "atoms" not in words(drawn[0])
+
+
+def test_stays_show_the_mean_or_why_there_is_none(tmp_path, drawn):
+    curves = {}
+    for partner in ("O(DOL)", "O(TFSI)"):
+        curves[f"stay|Na|{partner}|time_ps"], curves[f"stay|Na|{partner}|share"] = np.arange(5.0), np.linspace(1, 0, 5)
+    rows = [
+        {"center": "Na", "partner": "O(DOL)", "residence_ps": 41.2, "low": 30.0, "high": 60.0, "verdict": "ok"},
+        {"center": "Na", "partner": "O(TFSI)", "residence_ps": None, "low": 59.0, "verdict": "longer than 59 ps"},
+    ]
+    draw_stays(rows, curves, tmp_path / "stays")
+    assert "Na-O(DOL): 41.2 ps (30 to 60)" in words(drawn[0])
+    assert "Na-O(TFSI): longer than 59 ps" in words(drawn[0])
+
+
+def test_every_ion_has_its_line(tmp_path, drawn):
+    curves = {"displacement|Na|time_ps": np.arange(10.0), "displacement|Na|a": np.ones((7, 10))}
+    row = {"species": "Na", "mean_angstrom": 1.0, "low": 0.5, "high": 1.5, "time_ps": 9.0, "verdict": "ok"}
+    draw_displacements([row], curves, tmp_path / "displacement")
+    assert len(drawn[0].axes[0].lines) == 7 + 1
+    assert "Na: 1 (0.5 to 1.5) Å after 9 ps" in words(drawn[0])
+
+
+def test_a_distribution_stands_beside_that_of_a_walk(tmp_path, drawn):
+    parts = {"lag_ps": np.array([5.0, 15.0, 50.0]), "r_a": np.arange(9.0), "density": np.ones((3, 9))}
+    curves = {f"van_hove|Na|{key}": values for key, values in (parts | {"gaussian": np.ones((3, 9))}).items()}
+    curves |= {"ngp|Na|lag_ps": np.arange(1.0, 5.0), "ngp|Na|alpha": np.zeros(4)}
+    draw_van_hove(curves, tmp_path / "van_hove")
+    left, right = drawn[0].axes
+    assert (len(left.lines), len(right.lines)) == (6, 2)
+    assert "15 ps" in words(drawn[0])
+
+
+def test_transport_shows_values_and_bounds(tmp_path, drawn):
+    rows = [
+        {"quantity": "conductivity, Einstein", "subject": "formal charges", "value": 0.6, "low": 0.4, "high": 0.9},
+        {"quantity": "conductivity, Nernst-Einstein", "subject": "formal charges", "value": None, "high": 1.4},
+        {"quantity": "transference number, self", "subject": "Na", "value": 0.5, "low": 0.3, "high": 0.7},
+        {"quantity": "ionicity", "subject": "x", "value": 0.5, "low": 0.3, "high": 0.7},
+    ]
+    rows = [{"low": None, "verdict": "ok"} | row for row in rows]
+    draw_transport(rows, tmp_path / "transport")
+    assert [len(axes.patches) for axes in drawn[0].axes] == [1, 1]
+    assert "Einstein: formal charges" in words(drawn[0]) and "self: Na" in words(drawn[0])
+    draw_transport([rows[0] | {"high": None, "verdict": "not diffusive: Na"}], tmp_path / "none")
+    assert "conductivity: not diffusive: Na" in words(drawn[-1])
+
+
+def test_arrhenius_lines_go_through_their_points(tmp_path, drawn):
+    kelvin = np.array([300.0, 350.0, 400.0])
+    values = 2e4 * np.exp(-0.2 / (8.617333262e-5 * kelvin))
+    key = ("liquid", "diffusion coefficient of Na", "Å²/ns")
+    known = zip(kelvin, values, strict=True)
+    points = {key: [{"temperature_k": t, "value": v, "low": v / 2, "high": 2 * v} for t, v in known]}
+    fit = {"series": "liquid", "quantity": key[1], "model": "Arrhenius", "activation_energy_ev": 0.2}
+    draw_arrhenius("liquid", points, [fit | {"low": 0.1, "high": 0.3, "prefactor": 2e4}], tmp_path / "arrhenius")
+    line = max(drawn[0].axes[0].lines, key=lambda one: len(one.get_xdata()))
+    assert np.interp(1000 / 350, line.get_xdata(), line.get_ydata()) == pytest.approx(values[1], rel=0.01)
+    assert "0.200 eV (0.100 to 0.300)" in words(drawn[0]) and "mathdefault" not in words(drawn[0])
+    draw_arrhenius("other", points, [], tmp_path / "other")
+    assert "no usable number at any temperature" in words(drawn[-1])

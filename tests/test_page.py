@@ -13,6 +13,7 @@ from test_tables import ORBITALS, PAPERS, PROVENANCE, write_json, write_orbitals
 from electroscreen.record import write_text
 from electroscreen.report import run
 from electroscreen.report.figures import build_figures
+from electroscreen.report.names import OF_BOX
 from electroscreen.report.page import build_report, tone
 from electroscreen.report.tables import build_tables, read_table
 
@@ -91,7 +92,7 @@ def test_nothing_is_loaded_from_a_network(results, page):
 
 def test_figures_are_inside_with_words_for_those_who_cannot_see_them(page):
     images = page.all("img")
-    assert len(images) == 1 + 2 * len(BOXES)
+    assert len(images) == 1 + (1 + len(OF_BOX)) * len(BOXES)
     assert all(image["src"].startswith("data:image/svg+xml;base64,") and len(image["alt"]) > 20 for image in images)
 
 

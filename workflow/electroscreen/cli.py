@@ -294,7 +294,8 @@ def figures(project: Project, options: argparse.Namespace) -> None:
     from electroscreen.report.figures import build_figures
 
     output = project.results / "figures"
-    build_figures(project.results, project.paper_files, project.screened_species, project.centers(), output)
+    species, centers = project.screened_species, project.centers()
+    build_figures(project.results, project.paper_files, species, centers, output, project.series())
 
 
 def report(project: Project, options: argparse.Namespace) -> None:

@@ -160,6 +160,10 @@ class Project:
         boxes = {name: self.box(name) for name in self.asked_boxes}
         return {name: list(dict.fromkeys(p.center for p in box.analysis.coordination)) for name, box in boxes.items()}
 
+    def series(self) -> list[str]:
+        """Names that boxes of different temperature share."""
+        return sorted({series for name in self.box_names if (series := self.box(name).series)})
+
     def recipe(self, stage: str, name: str) -> dict[str, Any]:
         """Return what decides the numbers of a stage for a species, a complex or a box."""
         if stage in SPECIES_STAGES:

@@ -35,7 +35,8 @@ try:
     PICTURED = [stage for stage in ("esp", "cubes") if getattr(PROJECT.settings.quantum, stage)]
     SPECIES, COMPLEXES, BOXES = PROJECT.screened_species, PROJECT.asked_complexes, PROJECT.asked_boxes
     REPLICAS = range(1, PROJECT.settings.dynamics.replicas + 1)
-    FIGURES = expand(f"{RESULTS}/figures/{{name}}.{{kind}}", name=figure_names(PROJECT.centers()), kind=["png", "svg"])
+    DRAWN = figure_names(PROJECT.centers(), PROJECT.series())
+    FIGURES = expand(f"{RESULTS}/figures/{{name}}.{{kind}}", name=DRAWN, kind=["png", "svg"])
 except InputError as fault:
     sys.exit(f"electroscreen: {fault}")
 

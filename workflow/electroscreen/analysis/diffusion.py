@@ -23,6 +23,7 @@ from electroscreen.analysis.walk import (
     diffusive_start,
     exponent_of,
     mean_squared_displacement,
+    overlap_factor,
     squared_displacements,
 )
 
@@ -67,8 +68,8 @@ def diffusion(paths_a: Sequence[np.ndarray], frame_ps: float) -> tuple[dict[str,
     Notes
     -----
     The interval is the widest of three. First, kinisi's (McCluskey et al., J. Chem. Theory Comput. 2025, 21, 79):
-    generalised least squares with the covariance of the MSD, here as the interval of a scale (`scale_interval`). Of
-    runs of four walkers fitted from a tenth of the run on, it holds the truth in 93 %, a symmetric one in 84 %. Second,
+    generalised least squares with the covariance of the MSD, here as the interval of a scale (`scale_interval`), and
+    narrowed for the overlap of time origins (`overlap_factor`), without which it holds the truth in over 99 %. Second,
     the same with the scatter between molecules, which is larger where some are trapped and others free. Third, with two
     or more replicas, the t interval over their coefficients.
 
@@ -173,7 +174,7 @@ def _estimate(walk: Walk) -> tuple[float, float, float] | None:
     weights, error = _line(walk)
     by_molecule = walk.by_molecule_a2 @ weights / 6 * _PS_PER_NS
     coefficient = float(by_molecule.mean())
-    errors = [error / 6 * _PS_PER_NS, _scatter(by_molecule)]
+    errors = [error * overlap_factor(walk, weights) / 6 * _PS_PER_NS, _scatter(by_molecule)]
     if max(errors) >= coefficient:
         return None
     low, high = scale_interval(coefficient, max(errors))

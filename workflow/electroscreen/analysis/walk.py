@@ -43,6 +43,8 @@ class Walk:
         Variance of single squared displacements, shape (lags,).
     samples
         Displacements that do not overlap, shape (lags,).
+    frame_ps
+        Time between frames.
     """
 
     lag_ps: np.ndarray
@@ -50,6 +52,7 @@ class Walk:
     replica: np.ndarray
     variance_a4: np.ndarray
     samples: np.ndarray
+    frame_ps: float
 
     @property
     def msd_a2(self) -> np.ndarray:
@@ -64,6 +67,7 @@ class Walk:
             self.replica,
             self.variance_a4[first:],
             self.samples[first:],
+            self.frame_ps,
         )
 
     def by_replica(self, values: np.ndarray) -> np.ndarray:
@@ -165,7 +169,24 @@ def squared_displacements(paths_a: Sequence[np.ndarray], msds_a2: Sequence[np.nd
         replica=np.repeat(np.arange(len(paths_a)), [len(path) for path in paths_a]),
         variance_a4=np.array([_variance(paths_a, lag) for lag in lags]),
         samples=windows / lags,
+        frame_ps=frame_ps,
     )
+
+
+def overlap_factor(walk: Walk, weights: np.ndarray) -> float:
+    """Return by how much the error of a weighted sum of MSDs is smaller than kinisi's covariance has it.
+
+    That covariance counts displacements that do not overlap; the MSD is a mean over all that there are. For a random
+    walk both are known: the sum is a quadratic form of white steps, with a(w) for two steps that are w frames apart.
+    """
+    lags = np.rint(walk.lag_ps / walk.frame_ps)
+    steps = LONGEST_LAG * lags[-1]  # of one run
+    apart = np.arange(lags[-1])
+    a = np.maximum(lags[:, None] - apart, 0).T @ (weights / (steps - lags + 1))
+    exact = steps * a[0] ** 2 + 2 * ((steps - apart[1:]) * a[1:] ** 2).sum()
+    shorter, longer = np.minimum.outer(lags, lags), np.maximum.outer(lags, lags)
+    counted = weights @ (shorter**2 * longer) @ weights / steps
+    return float(min(1.0, np.sqrt(exact / counted)))
 
 
 def curve(msds_a2: Sequence[np.ndarray], frame_ps: float) -> Curve:

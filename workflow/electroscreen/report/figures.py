@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,29 @@ import numpy as np
 
 from electroscreen.papers import Paper, read_papers
 from electroscreen.report.curves import draw_msd, draw_rdf
+from electroscreen.report.ions import (
+    draw_arrhenius,
+    draw_displacements,
+    draw_solvation,
+    draw_stays,
+    draw_transport,
+    draw_van_hove,
+)
 from electroscreen.report.levels import draw_orbital_levels
-from electroscreen.report.names import rdf_name
+from electroscreen.report.names import arrhenius_name, rdf_name
 from electroscreen.report.records import analysis_rows, orbitals, read_record
+from electroscreen.report.series import series_points, temperature_rows
+
+BOX_ROWS = ("solvation", "residence", "diffusion", "displacement", "transport")
 
 
 def build_figures(
-    results_dir: Path, paper_files: list[Path], species: list[str], centers: dict[str, list[str]], output_dir: Path
+    results_dir: Path,
+    paper_files: list[Path],
+    species: list[str],
+    centers: dict[str, list[str]],
+    output_dir: Path,
+    series: Sequence[str] = (),
 ) -> None:
     """Draw every figure as .png and .svg.
 
@@ -23,6 +40,8 @@ def build_figures(
     ----------
     centers
         Box name to the centers whose g(r) are drawn, as the box's file asks for them.
+    series
+        Names that boxes of different temperature share.
     """
     results_dir, output_dir = Path(results_dir), Path(output_dir)
     levels = [orbitals(results_dir, name) for name in species]
@@ -33,7 +52,16 @@ def build_figures(
         pairs = analysis_rows(results_dir, box, "coordination")
         for center in box_centers:
             draw_rdf(center, pairs, curves, output_dir / rdf_name(box, center), reason)
-        draw_msd(analysis_rows(results_dir, box, "diffusion"), curves, output_dir / f"msd_{box}", reason)
+        rows = {kind: analysis_rows(results_dir, box, kind) for kind in BOX_ROWS}
+        draw_msd(rows["diffusion"], curves, output_dir / f"msd_{box}", reason)
+        draw_solvation(rows["solvation"], output_dir / f"solvation_{box}", reason)
+        draw_stays(rows["residence"], curves, output_dir / f"stays_{box}", reason)
+        draw_displacements(rows["displacement"], curves, output_dir / f"displacement_{box}", reason)
+        draw_van_hove(curves, output_dir / f"van_hove_{box}", reason)
+        draw_transport([r for r in rows["transport"] if "quantity" in r], output_dir / f"transport_{box}", reason)
+    points, fits = series_points(results_dir, list(centers)), temperature_rows(results_dir, list(centers))
+    for name in series:
+        draw_arrhenius(name, points, fits, output_dir / arrhenius_name(name))
 
 
 def paper_levels(papers: list[Paper]) -> list[dict[str, Any]]:

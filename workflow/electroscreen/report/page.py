@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from electroscreen.record import write_text
-from electroscreen.report import run
+from electroscreen.report import names, run
 from electroscreen.report.comparison import AGREES, DIFFERS, ORDER_AGREES, ORDER_DIFFERS, kind_of
 from electroscreen.report.formats import readable
 from electroscreen.report.records import NOT_COMPUTED, orbitals, read_record, usable
@@ -48,6 +48,7 @@ LUMOS = {
     "verdict": "verdict",
 }
 OF_BOX = ("coordination", "solvation", "residence", "diffusion", "displacement", "transport")
+RDF_CAPTION = "g(r), solid, and n(r), dashed; dotted: the cut-off"
 STAGES = {"stage": "stage", "jobs": "jobs", "usable": "usable", "hours": "hours", "details": "details"}
 
 
@@ -101,6 +102,7 @@ def build_report(results_dir: Path, settings_name: str, output_html: Path) -> No
         transport_headings=_without(HEADINGS["transport"], "box"),
         temperature=tables["temperature"],
         temperature_headings=HEADINGS["temperature"],
+        arrhenius={path.stem: _embedded(path) for path in sorted((results_dir / "figures").glob("arrhenius_*.svg"))},
         bindings=tables["binding_energies"],
         binding_headings=_without(HEADINGS["binding_energies"], "parts"),
         figures={"orbital_levels": _embedded(results_dir / "figures" / "orbital_levels.svg")},
@@ -172,11 +174,10 @@ def _box(results_dir: Path, tables: dict[str, list[dict[str, Any]]], name: str) 
         "edge_angstrom": recipe.get("edge_angstrom"),
         "molecules": [{key: molecule.get(key) for key in MOLECULES} for molecule in recipe.get("molecules") or []],
         "replicas": [row for row in tables["boxes"] if row["box"] == name],
-        # A center's name holds no '_', so what stands before the last one is the whole name of the box.
         "figures": {
-            stem: figure
+            stem: {"source": figure, "caption": names.OF_BOX.get(names.box_of(stem)[0], RDF_CAPTION)}
             for stem, figure in figures.items()
-            if stem == f"msd_{name}" or (stem.startswith("rdf_") and stem[4:].rpartition("_")[0] == name)
+            if names.box_of(stem) and names.box_of(stem)[1] == name
         },
         **of_box,
     }

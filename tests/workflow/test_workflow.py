@@ -129,7 +129,7 @@ def test_changed_solvent_reruns_the_complex_and_a_changed_part_reruns_it_too(wor
     edit(workflow.folder / "molecules/complexes/Na_DOL.yaml", "solvent: 7.1", "solvent: 7.2")
     workflow.run()
     assert workflow.calls() == sorted(["binding Na_DOL", *REPORTING, "summary"])
-    edit(workflow.folder / "molecules/species/DOL.yaml", "C1COCO1", "C1OCOC1")
+    edit(workflow.folder / "molecules/species/DOL.yaml", "-1.665690", "-1.665700")
     workflow.run()
     assert "binding Na_DOL" in workflow.calls()
 

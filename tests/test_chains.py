@@ -98,13 +98,12 @@ def test_the_middle_unit_is_neutral_exactly(three_units):
     assert held.rrms < 0.2
 
 
-def test_every_unit_of_a_trimer_carries_its_formal_charge():
-    """Ends of opposite charge would be a dipole that grows with the chain."""
-    (head, first), (middle, second) = charges._units(chain(3))
-    assert (len(head), len(middle), first, second) == (16, 11, 0, 0)
-    assert charges._units(chain(2)) == charges._units(chain(4)) == []
+def test_only_the_middle_unit_of_a_trimer_is_held():
+    ((middle, total),) = charges._middle_unit(chain(3))
+    assert (len(middle), total) == (11, 0)
+    assert charges._middle_unit(chain(2)) == charges._middle_unit(chain(4)) == []
     sulfonate = chain(3, charge=-3, repeat="CC(S(=O)(=O)[O-])", caps=["C", "C"])
-    assert [total for _, total in charges._units(sulfonate)] == [-1, -1]
+    assert [total for _, total in charges._middle_unit(sulfonate)] == [-1]
 
 
 def test_a_group_with_the_sum_that_it_has_anyway_changes_nothing(three_units):

@@ -23,7 +23,7 @@ from electroscreen.quantum.potential import electrostatic_potential, total_densi
 from electroscreen.quantum.scf import SCFNotConvergedError
 from electroscreen.quantum.structures import starting_structures
 from electroscreen.record import OK, provenance, write_json
-from electroscreen.species import Species, molecule, parse_xyz
+from electroscreen.species import Species, parse_xyz
 
 CHAIN_CONFORMERS = 6
 RRMS_FAIR = 0.3
@@ -100,7 +100,7 @@ def _charges(species: Species, paths: list[Path], recipe: dict[str, Any], thread
 def _of_chain(species: Species, recipe: dict[str, Any], threads: int) -> dict[str, Any]:
     """Charges of a chain from its trimer: the ends from the trimer's ends, all units between from its middle one.
 
-    Each unit carries its formal charge exactly, so that a chain of any length has its total charge.
+    The middle unit carries its formal charge exactly, so that a chain of any length has its total charge.
     """
     trimer = species.trimer()
     conformers = starting_structures(trimer, CHAIN_CONFORMERS, 1)[: max(3, recipe["resp_conformers"])]
@@ -140,7 +140,7 @@ def _fitted(species: Species, geometries: list[np.ndarray], basis: str, threads:
         classes,
         graph.methyl_and_methylene(plain),
         points_per_angstrom2=POINTS_PER_ANGSTROM2,
-        groups=_units(species),
+        groups=_middle_unit(species),
     )
     from_charges = [_dipole_of_charges(species.symbols, x, fit.charges_e) for x in geometries]
     return {
@@ -159,16 +159,15 @@ def _fitted(species: Species, geometries: list[np.ndarray], basis: str, threads:
     }
 
 
-def _units(species: Species) -> list[tuple[list[int], float]]:
-    """Of a trimer: the atoms of each unit with its formal charge, but the last one, which gets what is left.
+def _middle_unit(species: Species) -> list[tuple[list[int], float]]:
+    """Of a trimer: the atoms of its middle unit, which longer chains repeat, and their formal charge.
 
-    Ends of opposite charge would make a dipole that grows with the chain.
+    The ends are free to carry opposite charges (PDOL: 0.21 e): where the unit is cut gives it a dipole along the
+    chain, and these charges are what cancels it. Held neutral too, they would spoil the charges at the cuts.
     """
     if species.polymer is None or species.polymer.units != FRAGMENT_UNITS:
         return []
-    drawn, units = molecule(species.smiles), [unit for unit, _, _ in species.polymer.parts()]
-    groups = [[i for i, unit in enumerate(units) if unit == wanted] for wanted in (0, 1)]
-    return [(atoms, sum(drawn.GetAtomWithIdx(i).GetFormalCharge() for i in atoms)) for atoms in groups]
+    return [(species.polymer.middle(), species.polymer.unit_charge())]
 
 
 def _warnings(fit: RespFit, from_charges: list[float], from_density: list[float]) -> list[str]:

@@ -8,17 +8,21 @@ typed with carbon in the place of B-, which has as many electrons and bonds. No 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
-from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 
-from electroscreen.forcefield import amber, graph
+from electroscreen.forcefield import graph
+from electroscreen.forcefield.borrowed import Borrowed, borrow, elements
 from electroscreen.forcefield.ffxml import force_field_xml
-from electroscreen.forcefield.hessian_fit import Stiffness, balance, fit, spring_hessian
+from electroscreen.forcefield.hessian_fit import (
+    SAME_ANGLE_RADIAN,
+    SAME_BEND_RADIAN,
+    Stiffness,
+    balance,
+    fit,
+    spring_hessian,
+)
 from electroscreen.forcefield.internal import LINEAR_DEGREE, Coordinate
 from electroscreen.forcefield.mechanics import Mechanics
 from electroscreen.forcefield.quality import Reference, compared, doubts
@@ -28,28 +32,15 @@ from electroscreen.forcefield.terms import (
     Term,
     angle_values,
     bond_values,
-    lj_values,
     torsion_values,
 )
-from electroscreen.forcefield.typing import torsion_entry_values, typed
-from electroscreen.inputs import read_yaml
-from electroscreen.species import Species, molecule
+from electroscreen.forcefield.typing import torsion_entry_values
+from electroscreen.species import Species
 
 LAYER = "derived"
-_ELEMENTS = Path(__file__).parent / "library" / "elements.yaml"
 BALANCINGS = 4  # the fit changes the tension, the tension the fit; it settles at once
 PLANAR_RADIAN = np.radians(10.0)
 SOFT_BOND_KJ_PER_MOL_ANGSTROM2 = 300.0  # a tenth of a C-C bond
-
-
-@dataclass
-class _Borrowed:
-    """What GAFF2 says of the atoms: types (None without typing), and the torsions of its table."""
-
-    lj: list[Term]
-    types: list[str] | None = None
-    table: Any = None
-    notes: list[str] = field(default_factory=list)
 
 
 def derived(
@@ -81,7 +72,7 @@ def derived(
     if refusals:
         return Parameters(missing=refusals)
     reference = compute_reference()
-    borrowed = _borrow(species, positions_angstrom, plain, sizes)
+    borrowed = borrow(species, positions_angstrom, plain, sizes)
     cage = graph.cage(plain)
     found = Parameters(layers={"lj": "automatic", "bonded": LAYER}, warnings=list(borrowed.notes))
     stiff_all_over = _rigid(plain, positions_angstrom)
@@ -93,12 +84,13 @@ def derived(
     bare = _mechanics(species, plain, [*fixed, *blanks], masses_amu, found)
     classes = graph.equivalence_classes(plain)
     coordinates = _stiff_coordinates(plain, cage, positions_angstrom, classes)
+    same_bend = SAME_ANGLE_RADIAN if cage else SAME_BEND_RADIAN
     source = f"fit to the {reference.level} Hessian"
     without_springs = bare.hessian(positions_angstrom)
     strained = np.zeros_like(without_springs)
     for _ in range(BALANCINGS):
         wanted = reference.hessian - without_springs - strained
-        stiff = fit(coordinates, classes, positions_angstrom, masses_amu, wanted)
+        stiff = fit(coordinates, classes, positions_angstrom, masses_amu, wanted, same_bend)
         relaxed = _springs(stiff, positions_angstrom, source)
         free = _mechanics(species, plain, [*fixed, *relaxed], masses_amu, found)
         stiff = balance(stiff, positions_angstrom, free.forces(positions_angstrom))
@@ -123,7 +115,7 @@ def _refusals(species: Species, plain, sizes: Mapping[int, Term]) -> list[Missin
         return [Missing("given by coordinates, which tell no bond orders: give a SMILES")]
     if species.formula == "H2O":
         return [Missing("nor do terms from a Hessian make a liquid of it")]
-    known = _elements()
+    known = elements()
     return [
         Missing(f"{symbol}{i + 1}: no Lennard-Jones parameters of {symbol}", "lj", (i,))
         for i, symbol in enumerate(species.symbols)
@@ -131,67 +123,7 @@ def _refusals(species: Species, plain, sizes: Mapping[int, Term]) -> list[Missin
     ]
 
 
-def _borrow(species: Species, positions: np.ndarray, plain, sizes: Mapping[int, Term]) -> _Borrowed:
-    """GAFF2's Lennard-Jones parameters, by its own typing where that is possible, else by element and neighbours."""
-    borrowed = _Borrowed([])
-    if species.smiles is not None:
-        try:
-            borrowed.types, borrowed.table = typed(*_with_carbon_for_boron(species, positions))
-        except (amber.TypingRefusedError, ValueError) as refusal:
-            borrowed.notes.append(f"typed by element: {refusal}")
-    for i, symbol in enumerate(species.symbols):
-        borrowed.lj.append(sizes.get(i) or _lennard_jones(i, symbol, plain, borrowed))
-    return borrowed
-
-
-def _with_carbon_for_boron(species: Species, positions: np.ndarray):
-    """Return the isoelectronic molecule with C in the place of each four-bonded B-, its positions and charge.
-
-    Raises
-    ------
-    ValueError
-        If a boron has another number of bonds.
-    """
-    from rdkit import Chem
-
-    drawn, replaced = Chem.RWMol(molecule(species.smiles)), 0
-    for atom in drawn.GetAtoms():
-        if atom.GetSymbol() == "B":
-            if atom.GetDegree() != 4:
-                raise ValueError("GAFF2's typing has nothing in the place of a boron without four bonds")
-            atom.SetAtomicNum(6)
-            atom.SetFormalCharge(atom.GetFormalCharge() + 1)
-            replaced += 1
-    Chem.SanitizeMol(drawn)
-    return drawn.GetMol(), positions, species.charge + replaced
-
-
-def _lennard_jones(i: int, symbol: str, plain, borrowed: _Borrowed) -> Term:
-    known = _elements()
-    if symbol in known["own"]:
-        entry = known["own"][symbol]
-        values = lj_values(entry["rmin_half_angstrom"], entry["epsilon_kcal_per_mol"])
-        return Term("lj", (i,), values, "library", f"{entry['source']}, doi {entry['doi']}")
-    if borrowed.types is not None:
-        kind = borrowed.types[i]
-        entry = borrowed.table.lj.get((kind,))
-        if entry is not None:
-            return Term("lj", (i,), lj_values(*entry.rows[0]), "automatic", f"{amber.gaff2_version()}, {kind}")
-    kind = _type_by_neighbours(symbol, plain.GetAtomWithIdx(i))
-    return Term(
-        "lj", (i,), lj_values(*amber.gaff2_own().lj[(kind,)].rows[0]), "automatic", f"{amber.gaff2_version()}, {kind}"
-    )
-
-
-def _type_by_neighbours(symbol: str, atom) -> str:
-    table = _elements()["gaff2_types"][symbol]
-    if symbol == "H":
-        neighbour = atom.GetNeighbors()[0].GetSymbol() if atom.GetDegree() else "C"
-        return table.get(neighbour, "hc")
-    return table.get(atom.GetDegree()) or list(table.values())[-1]
-
-
-def _free_torsions(plain, cage: set[int], borrowed: _Borrowed, notes: list[str]) -> list[Term]:
+def _free_torsions(plain, cage: set[int], borrowed: Borrowed, notes: list[str]) -> list[Term]:
     """Torsions about bonds outside of rings: GAFF2's where it knows them, none about a bond to boron."""
     terms, untold = [], set()
     for atoms in graph.torsions(plain):
@@ -297,8 +229,3 @@ def _too_soft(stiff: list[Stiffness], plain, cage: set[int]) -> list[Missing]:
 def _mechanics(species: Species, plain, terms: list[Term], masses: Sequence[float], found: Parameters) -> Mechanics:
     xml = force_field_xml(species.name, species.symbols, masses, terms, found.scaling_14, found.excluded_pairs)
     return Mechanics(species.name, species.symbols, graph.bonds(plain), xml)
-
-
-@lru_cache(maxsize=1)
-def _elements() -> dict[str, Any]:
-    return read_yaml(_ELEMENTS)

@@ -22,6 +22,9 @@ BOHR_ANGSTROM = 0.529177210903  # CODATA 2018
 # Coordinates of the same atoms' classes that differ by more are told apart: a cage has angles of 60° and of 108°.
 SAME_LENGTH_ANGSTROM = 0.05
 SAME_ANGLE_RADIAN = np.radians(8.0)
+# About an atom that is no cage's, neighbours that are the same make one kind of angle, however crowding has bent them:
+# told apart, one kind would take all the stiffness (102° and 113° in tetraphenylborate), and the molecule would fold.
+SAME_BEND_RADIAN = np.radians(25.0)
 
 WEAKEST_PULL = 0.05  # of the strongest
 SHORTEST_ANGSTROM, SHARPEST_RADIAN = 0.5, np.radians(20.0)
@@ -47,6 +50,7 @@ def fit(
     positions_angstrom: np.ndarray,
     masses_amu: Sequence[float],
     hessian: np.ndarray,
+    same_bend_radian: float = SAME_ANGLE_RADIAN,
 ) -> list[Stiffness]:
     """Return the stiffnesses that reproduce a Hessian best.
 
@@ -58,6 +62,8 @@ def fit(
         Symmetry class of each atom.
     hessian
         What they have to explain, kJ/mol/angstrom^2, shape (3N, 3N): the molecule's without that of all fixed terms.
+    same_bend_radian
+        Angles between atoms of the same classes are told apart if their sizes leave a gap of more than this.
 
     Returns
     -------
@@ -66,7 +72,7 @@ def fit(
     """
     from scipy.optimize import nnls
 
-    groups = symmetry_groups(coordinates, classes, positions_angstrom)
+    groups = symmetry_groups(coordinates, classes, positions_angstrom, same_bend_radian)
     weight = 1 / np.sqrt(np.repeat(masses_amu, 3))
     columns = []
     for members in groups:
@@ -119,7 +125,10 @@ def spring_hessian(stiff: Sequence[Stiffness], positions_angstrom: np.ndarray) -
 
 
 def symmetry_groups(
-    coordinates: Sequence[Coordinate], classes: Sequence[int], positions_angstrom: np.ndarray
+    coordinates: Sequence[Coordinate],
+    classes: Sequence[int],
+    positions_angstrom: np.ndarray,
+    same_bend_radian: float = SAME_ANGLE_RADIAN,
 ) -> list[list[Coordinate]]:
     """Return the coordinates grouped by the classes of their atoms and by their size."""
     by_class: dict[tuple, list[Coordinate]] = {}
@@ -129,7 +138,7 @@ def symmetry_groups(
         by_class.setdefault((coordinate.kind, key), []).append(coordinate)
     groups = []
     for (kind, _), members in by_class.items():
-        gap = SAME_LENGTH_ANGSTROM if kind == "bond" else SAME_ANGLE_RADIAN
+        gap = {"bond": SAME_LENGTH_ANGSTROM, "angle": same_bend_radian}.get(kind, SAME_ANGLE_RADIAN)
         ordered = sorted(members, key=lambda c: abs(c.value(positions_angstrom)))
         sizes = [abs(c.value(positions_angstrom)) for c in ordered]
         cuts = [0, *(i for i in range(1, len(sizes)) if sizes[i] - sizes[i - 1] > gap), len(sizes)]

@@ -1,7 +1,18 @@
 # Tables, figures and the report: cheap, and made anew whenever a result or a paper's file changed.
 
 TABLES = ["frontier_orbitals", "level_scan", "redox", "esp_extrema", "charges", "binding_energies"]
-TABLES += ["coordination", "solvation", "residence", "diffusion", "displacement", "transport", "temperature", "boxes", "compared_with_papers", "papers"]
+TABLES += [
+    "coordination",
+    "solvation",
+    "residence",
+    "diffusion",
+    "displacement",
+    "transport",
+    "temperature",
+    "boxes",
+    "compared_with_papers",
+    "papers",
+]
 OF_SPECIES = ["geometry", "orbitals", *(["esp"] if ESP else []), "charges"]
 RECORDS = [
     *expand(f"{RESULTS}/species/{{species}}/{{stage}}.json", species=SPECIES, stage=OF_SPECIES),

@@ -472,3 +472,13 @@ def test_boxes_of_one_series_are_fitted_together(tmp_path):
     assert row["activation_energy_ev"] == pytest.approx(0.25, rel=1e-4)
     assert row["low"] < 0.25 < row["high"]
     assert (row["temperatures"], row["note"]) == (4, "left out, without a usable number: b420")
+
+
+def test_what_nobody_asked_for_is_not_said_to_be_missing(tmp_path):
+    boxes = ["natfsi_dol_fec", "sn_qse", "sn_fb_qse"]
+    build_tables(tmp_path, PAPERS, list(ORBITALS), boxes, tmp_path / "tables", asked_boxes=["natfsi_dol_fec", "sn_qse"])
+    rows = read_table(tmp_path / "tables", "compared_with_papers").to_dict("records")
+    said = {row["subject"]: row["verdict"] for row in rows if row["quantity"] == "ionic conductivity"}
+    assert said["Sn-FB QSE"] == "not computed: not asked for by box.boxes in the settings"
+    assert said["Sn QSE"] == "not computed: boxes/sn_qse/analysis.json is missing"
+    assert said["FB LE"] == "not computed: boxes/natfsi_dol_fec/analysis.json is missing"

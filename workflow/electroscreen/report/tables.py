@@ -272,6 +272,7 @@ CAPTIONS = {
 }
 
 NOT_ASKED_BOX = f"{NOT_COMPUTED}: not asked for by box.boxes in the settings"
+NOT_ASKED_COMPLEX = f"{NOT_COMPUTED}: not asked for by binding.complexes in the settings"
 
 COLOURS = {
     comparison.AGREES: "green",
@@ -305,6 +306,8 @@ def build_tables(
     results_dir = Path(results_dir)
     papers = read_papers(paper_files).values()
     run = [box for box in boxes if asked_boxes is None or box in asked_boxes]
+    unasked = {f"boxes/{box}/": NOT_ASKED_BOX for box in boxes if box not in run}
+    unasked |= {f"complexes/{name}/": NOT_ASKED_COMPLEX for name in complexes or {} if name not in asked_complexes}
     rows = {
         "frontier_orbitals": [
             row for name in species for row in (orbitals(results_dir, name), *second_level_rows(results_dir, name))
@@ -322,11 +325,21 @@ def build_tables(
         "transport": _of_boxes(results_dir, run, "transport"),
         "temperature": temperature_rows(results_dir, run),
         "boxes": [row for box in boxes for row in _box_rows(results_dir, box, box in run)],
-        "compared_with_papers": [row for paper in papers for row in comparison.compare_paper(results_dir, paper)],
+        "compared_with_papers": [
+            row | {"verdict": _reason(row["verdict"], unasked)}
+            for paper in papers
+            for row in comparison.compare_paper(results_dir, paper)
+        ],
         "papers": [paper.model_dump() | {"paper": paper.name} for paper in papers],
     }
     for name, headings in HEADINGS.items():
         write_table(frame_of(rows[name], headings), headings, Path(output_dir) / name, CAPTIONS[name])
+
+
+def _reason(verdict: str, unasked: Mapping[str, str]) -> str:
+    """A record that is missing because nobody asked for it is not lost."""
+    missing = verdict.endswith(" is missing")
+    return next((why for folder, why in unasked.items() if missing and f" {folder}" in verdict), verdict)
 
 
 def read_table(folder: Path, name: str) -> pd.DataFrame:
@@ -425,7 +438,7 @@ def _binding_rows(results_dir: Path, complexes: Mapping[str, Complex], asked: Co
     for name, wanted in complexes.items():
         head = {"complex": name, "parts": parts_label(wanted.parts)}
         if name not in asked:
-            rows.append(head | {"verdict": f"{NOT_COMPUTED}: not asked for by binding.complexes in the settings"})
+            rows.append(head | {"verdict": NOT_ASKED_COMPLEX})
             continue
         surroundings = dict.fromkeys((VACUUM, solvent_label(wanted.solvent)))
         for groups in (wanted.parts, *wanted.compared_with):

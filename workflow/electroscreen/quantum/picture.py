@@ -14,6 +14,8 @@ from electroscreen.record import OK, whole
 COLOURS = "RdBu"  # red where negative, blue where positive, as chemists draw it
 PALE = 0.42  # where the reds end on the way to white
 PHASES = np.array([[0.80, 0.32, 0.22], [0.20, 0.45, 0.74]])  # of an orbital: minus, plus
+EVEN_EV = 0.01
+HIDDEN_ANGSTROM = 1.2  # of surface above a place, so that a place on the rim is shown
 LIGHT = np.array([-0.35, 0.45, 0.82])
 
 
@@ -158,7 +160,8 @@ def _draw_views(
         axes.set(xlim=(-reach[0], reach[0]), ylim=(-reach[1], reach[1]), aspect="equal")
         axes.set_axis_off()
         _draw_side(axes, mapped, turned, centre, colours)
-        for key in ("maxima", "minima"):
+        # On a sphere alike all over, the highest place is chance.
+        for key in ("maxima", "minima") if record["v_max_ev"] - record["v_min_ev"] > EVEN_EV else ():
             _mark(axes, mapped, turned, centre, record[key], "V" + ("max" if key == "maxima" else "min"))
     scale = colour_scale(mapped.potential_ev, colour_range_ev)
     shown = LinearSegmentedColormap.from_list("shown", colormaps[COLOURS](np.linspace(scale.first, scale.last, 256)))
@@ -171,8 +174,8 @@ def _draw_views(
     figure.text(
         0.01,
         0.03,
-        f"surface of {record['isodensity_e_per_bohr3']:g} e/bohr³ at {record['level']}, from both sides\n"
-        f"highest {_told(record, 'v_max')}, lowest {_told(record, 'v_min')}",
+        f"highest {_told(record, 'v_max')}, lowest {_told(record, 'v_min')}\n"
+        f"surface of {record['isodensity_e_per_bohr3']:g} e/bohr³ at {record['level']}, from both sides",
         fontsize=7,
         color="#444444",
     )
@@ -203,7 +206,8 @@ def _draw_side(axes: Any, mapped: MappedSurface, turned: np.ndarray, centre: np.
     for i, j in _bonds(mapped):
         axes.plot(atoms[[i, j], 0], atoms[[i, j], 1], color="black", lw=1.2, alpha=0.3, solid_capstyle="round")
     for symbol, (x, y, _) in zip(mapped.symbols, atoms, strict=True):
-        axes.text(x, y, symbol, ha="center", va="center", fontsize=6, alpha=0.6)
+        spot = {"boxstyle": "circle,pad=0.15", "fc": "white", "ec": "none", "alpha": 0.35}
+        axes.text(x, y, symbol, ha="center", va="center", fontsize=6, alpha=0.7, bbox=spot)
 
 
 def _bonds(mapped: MappedSurface) -> list[tuple[int, int]]:
@@ -218,11 +222,13 @@ def _mark(
     axes: Any, mapped: MappedSurface, turned: np.ndarray, centre: np.ndarray, extrema: list[dict[str, Any]], name: str
 ) -> None:
     """Dot the extrema on this side, and label the highest or lowest one with its value."""
-    surface = (mapped.vertices_angstrom - centre) @ turned.T
+    surface, normals = (mapped.vertices_angstrom - centre) @ turned.T, mapped.normals @ turned.T
     for rank, extremum in enumerate(extrema):
-        x, y, z = turned @ (np.asarray(extremum["position_angstrom"]) - centre)
-        above = surface[np.hypot(surface[:, 0] - x, surface[:, 1] - y) < 0.3]
-        if above[:, 2].max(initial=z) > z + 0.5:
+        place = turned @ (np.asarray(extremum["position_angstrom"]) - centre)
+        x, y, z = place
+        looks_away = normals[np.linalg.norm(surface - place, axis=1).argmin(), 2] < -0.1
+        across = np.hypot(surface[:, 0] - x, surface[:, 1] - y)
+        if looks_away or surface[across < 0.3, 2].max(initial=z) > z + HIDDEN_ANGSTROM:
             continue
         filling = "black" if name == "Vmax" else "white"
         axes.plot(x, y, "o", ms=2.5 if rank else 4, mfc=filling, mec="black", mew=0.6)

@@ -140,7 +140,7 @@ def test_what_runs_again(project, file, change, reruns):
     ("old", "new", "reruns"),
     [
         ("complexes: [Na_DOL]", "complexes: all", False),
-        ("placements: 12", "placements: 13", True),
+        ("placements: 6", "placements: 7", True),
         ("conformers: 6", "conformers: 7", False),
         ("grid_final: 3", "grid_final: 4", True),
         ("replicas: 1", "replicas: 2", False),

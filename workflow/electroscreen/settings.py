@@ -105,7 +105,7 @@ class Binding(Model):
     )
     geometry: Literal["dft", "gfn1"] = Field(
         default="dft",
-        description="gfn1: DFT energies at GFN1-xTB geometries of complex and parts alike, in a tenth of the time "
+        description="gfn1: DFT energies at GFN1-xTB geometries of complex and parts alike, without an optimisation "
         "(GFN2-xTB draws Na+ 0.26 angstrom too near to oxygen, GFN1-xTB 0.14)",
     )
     placements: int = Field(default=20, ge=1, description="random placements of the parts tried with GFN2-xTB")

@@ -55,6 +55,11 @@ def terms(wanted: Complex, parts: Parts, positions: np.ndarray, method: Method) 
     return binding_energy(cluster_of(wanted, parts.every), parts, positions, method, Ledger({}, lambda _: None))
 
 
+def energy(*arguments, **more) -> float:
+    """Of a single point, hartree."""
+    return single_point(*arguments, **more).energy_hartree
+
+
 @pytest.fixture(scope="module")
 def hf(quick):
     """Hartree-Fock in a basis, without density fitting."""
@@ -108,10 +113,11 @@ def test_ghosts_lend_functions_and_nothing_else(hf):
 
     method = hf("6-31g")
     lithium, x = species("Li", "[Li+]", charge=1), np.array([[0, 0, 0.0]])
-    ours = single_point(lithium, x, method, basis_of=(["F", "H"], np.array([[0, 0, 1.5], [0, 1.0, 2.0]])))
+    basis = (["F", "H"], np.array([[0, 0, 1.5], [0, 1.0, 2.0]]))
+    ours = energy(lithium, x, method, basis_of=basis)
     plain = gto.M(atom="Li 0 0 0; X-F 0 0 1.5; X-H 0 1 2", basis="6-31g", charge=1, verbose=0)
     assert ours == pytest.approx(scf.RHF(plain).kernel(), abs=1e-7)
-    assert ours < single_point(lithium, x, method) - 1e-6
+    assert ours < energy(lithium, x, method) - 1e-6
 
     tin = build_molecule(["Li", "Sn"], [[0, 0, 0], [0, 0, 2.5]], 1, 1, method.quantum.level, ghosts=[1])
     assert tin.nelectron == 2
@@ -126,7 +132,7 @@ def test_ghosts_are_fitted_as_the_atoms_that_they_stand_for(hf):
     for density_fitting in (False, True):
         method = hf("6-31g(d,p)", cartesian=True, density_fitting=density_fitting)
         for own, x, basis in ((SODIUM, sodium, water), (WATER, water[1], (["Na"], sodium))):
-            gains.append(single_point(own, x, method) - single_point(own, x, method, basis_of=basis))
+            gains.append(energy(own, x, method) - energy(own, x, method, basis_of=basis))
     assert gains[2:] == pytest.approx(gains[:2], rel=0.03, abs=2e-6)
     assert gains[1] > 1e-5
 
@@ -159,14 +165,14 @@ def test_alike_parts_have_alike_terms(hf):
 def test_born_energy_of_an_ion_in_a_continuum(hf):
     """-(1 - 1/eps) q²/2R with PySCF's radius of Na, 1.2 times 2.27 Å; and SMD's water in water."""
     bohr, method, x = 0.529177210903, hf("6-31g"), np.zeros((1, 3))
-    vacuum = single_point(SODIUM, x, method)
+    vacuum = energy(SODIUM, x, method)
     for dielectric in (2.0, 80.0):
         born = -(1 - 1 / dielectric) / (2 * 1.2 * 2.27 / bohr)
-        gained = single_point(SODIUM, x, method, dielectric) - vacuum
+        gained = energy(SODIUM, x, method, dielectric) - vacuum
         assert gained == pytest.approx(born, rel=0.01)
     method = hf("6-31g(d,p)", "b3lypg")
-    wet = single_point(WATER, RELAXED_WATER, method, "water")
-    hydration = (wet - single_point(WATER, RELAXED_WATER, method)) * HARTREE_EV
+    wet = energy(WATER, RELAXED_WATER, method, "water")
+    hydration = (wet - energy(WATER, RELAXED_WATER, method)) * HARTREE_EV
     assert hydration == pytest.approx(-6.3 * 0.0433641, abs=0.09)  # experiment, kcal/mol
 
 
@@ -357,6 +363,36 @@ def test_gfn2_alone_agrees_on_the_water_dimer(dimer):
     """Its own minima; experiment and theory agree on about -5 kcal/mol = -0.22 eV."""
     wanted, parts = dimer
     assert gfn2_binding_ev(cluster_of(wanted, parts.every), parts, DIMER) == pytest.approx(-0.22, abs=0.05)
+
+
+def test_a_rough_minimum_is_nearly_as_low(quick, tmp_path):
+    """Fewer steps, a shorter or equal way down, and an energy within the 5 meV that it promises."""
+    wanted, every = complex_of([SODIUM, WATER], Na=1, water=1)
+    folders = {"Na": folder_of(tmp_path, "Na", np.zeros((1, 3)), ["Na"])}
+    folders["water"] = folder_of(tmp_path, "water", RELAXED_WATER, WATER.symbols)
+    found = {}
+    for geometry in ("dft", "dft-rough"):
+        search, output = Binding(placements=2, geometry=geometry), tmp_path / geometry
+        find_binding(wanted, every, Method(quick, "none"), search, {"stage": geometry}, folders, output, 1)
+        found[geometry] = json.loads((output / "binding.json").read_text())
+    tight, rough = found["dft"], found["dft-rough"]
+    assert (tight["verdict"], rough["verdict"]) == ("ok", "ok")
+    assert rough["level"] == tight["level"] + " // rough"
+    assert rough["optimisation_steps"] < tight["optimisation_steps"]
+    assert tight["binding_ev"] - 1e-4 < rough["binding_ev"] < tight["binding_ev"] + 0.005
+
+
+def test_an_embedded_guess_changes_the_way_and_not_the_end(hf):
+    """With ghosts and without; and an unrestricted density is padded in both spins."""
+    method, x = hf("3-21g"), RELAXED_WATER
+    plain, basis = single_point(WATER, x, method), (["Na"], np.array([[0, 0, 2.3]]))
+    fresh, guessed = (energy(WATER, x, method, basis_of=basis, guess=g) for g in (None, plain.density))
+    assert guessed == pytest.approx(fresh, abs=1e-7)
+    hydroxyl = species("OH", xyz="O 0 0 0\nH 0 0 0.97", multiplicity=2)
+    radical = single_point(hydroxyl, x[:2], method)
+    assert radical.density.shape[0] == 2
+    fresh, guessed = (energy(hydroxyl, x[:2], method, basis_of=basis, guess=g) for g in (None, radical.density))
+    assert guessed == pytest.approx(fresh, abs=1e-6)
 
 
 def test_geometries_of_gfn1_are_those_of_complex_and_parts(quick, tmp_path):

@@ -116,6 +116,17 @@ def test_species_that_are_parts_only_are_not_screened(shipped):
     assert {"K", "Li", "Li-atom", "PC", "PDOL3", "TPB", "Zn"} < set(project.species_names)
 
 
+def test_settings_may_name_the_species(project):
+    """Also one that is a part only; a name that there is not is one line."""
+    settings = project / "config/some.yaml"
+    settings.write_text("based_on: quick\nspecies: [Zn, LiF]\n")
+    assert Project(project, "some").screened_species == ["LiF", "Zn"]
+    settings.write_text("based_on: quick\nspecies: [Zm]\n")
+    read_settings.cache_clear()
+    with pytest.raises(InputError, match=r"some.yaml: species: there is no species 'Zm'"):
+        _ = Project(project, "some").screened_species
+
+
 @pytest.mark.parametrize(
     ("file", "change", "reruns"),
     [

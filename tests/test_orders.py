@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -101,6 +102,19 @@ def test_the_closest_level_of_a_scan(tmp_path):
     assert of["near", "C"]["verdict"] == "ok (closest of 2 levels)"
     assert of["level of these settings", "A"]["verdict"] == "ok"
     assert (of["near", "B"]["paper_homo_ev"], of["near", "B"]["paper_lumo_ev"]) == (None, -2.0)
+
+
+def test_another_site_stands_beside_the_same_values_and_counts_for_nothing(tmp_path):
+    write(tmp_path, "A", -7.5, -3.0, levels=[("near", "scan", -7.1, -3.1)])
+    write(tmp_path, "B", -8.0, -2.4, levels=[("near", "scan", -8.0, -2.2)])
+    alone = scan_rows(tmp_path, [PAPER], ["A", "B"])
+    write(tmp_path, "E", -1.0, 5.0, levels=[("near", "scan", -1.0, 5.0)])
+    path = tmp_path / "species/E/levels.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"variant_of": "A"}))
+    rows = scan_rows(tmp_path, [PAPER], ["A", "B", "E"])
+    others = [row for row in rows if row["species"] == "E"]
+    assert [(row["paper_homo_ev"], row["paper_lumo_ev"], row["lumo_ev"]) for row in others] == 2 * [(-7.0, -3.0, 5.0)]
+    assert [row for row in rows if row["species"] != "E"] == alone
 
 
 def test_second_level_rows_stand_with_the_orbitals(tmp_path):

@@ -180,10 +180,11 @@ def binding(project: Project, options: argparse.Namespace) -> None:
     from electroscreen.quantum.energies import Method
 
     check_cluster(project.complex_file(wanted.name), wanted, every)
-    method = Method(project.settings.quantum, wanted.dispersion or project.settings.binding.dispersion)
+    search = project.settings.binding.of(wanted)
+    method = Method(project.settings.quantum, search.dispersion)
     folders = {name: project.species_folder(name) for name in every}
     output = project.complex_folder(wanted.name)
-    find_binding(wanted, every, method, project.settings.binding, recipe, folders, output, options.threads)
+    find_binding(wanted, every, method, search, recipe, folders, output, options.threads)
 
 
 def charges(project: Project, options: argparse.Namespace) -> None:

@@ -16,6 +16,7 @@ EV_KJ_PER_MOL = 96.48533212331  # CODATA 2018: elementary charge times Avogadro'
 
 Count = Annotated[int, Field(ge=1, le=50)]
 Dispersion = Literal["none", "d3bj"]
+BindingGeometry = Literal["dft", "dft-rough", "gfn1"]
 
 
 class Complex(Model):
@@ -33,6 +34,7 @@ class Complex(Model):
         description="besides vacuum: a single point at the same geometry; a dielectric constant (PCM) or a name in SMD",
     )
     dispersion: Dispersion | None = Field(default=None, description="in place of that of the settings")
+    geometry: BindingGeometry | None = Field(default=None, description="in place of that of the settings")
     compared_with: list[Annotated[dict[str, Count], Field(min_length=1)]] = Field(
         default_factory=list,
         description="besides its single parts: species and complexes into which it may fall apart",

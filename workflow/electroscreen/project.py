@@ -58,7 +58,17 @@ class Project:
 
     @cached_property
     def screened_species(self) -> list[str]:
-        """Species that are asked for by themselves; the others are computed where a complex or a box holds them."""
+        """Species that are asked for by themselves; the others are computed where a complex or a box holds them.
+
+        Raises
+        ------
+        InputError
+            If the settings name a species that there is not.
+        """
+        asked = self.settings.species
+        if asked != "all":
+            self._check_asked("species", "species", asked, self.species_names)
+            return sorted(set(asked))
         return [name for name in self.species_names if self._is_screened(self.species_file(name))]
 
     @cached_property

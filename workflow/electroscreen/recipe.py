@@ -22,7 +22,7 @@ PROTOCOL = {
     "redox": 1,
     "esp": 1,
     "cubes": 1,
-    "binding": 1,
+    "binding": 2,
     "charges": 1,
     "forcefield": 2,
     "composition": 1,
@@ -88,7 +88,8 @@ def species_recipe(stage: str, species, settings) -> dict[str, Any]:
 
 def complex_recipe(wanted, every: Mapping[str, Any], settings) -> dict[str, Any]:
     """Return what decides a binding energy; `every` maps the names of its parts to species."""
-    if settings.binding.geometry == "gfn1":
+    search = settings.binding.of(wanted)
+    if search.geometry == "gfn1":
         include = {"level", "grid_while_moving", "grid_final", "scf_limit", "stability", "conformers", "ion_sites"}
         quantum = settings.quantum.model_dump(include=include)
     else:
@@ -97,10 +98,10 @@ def complex_recipe(wanted, every: Mapping[str, Any], settings) -> dict[str, Any]
     return _recipe(
         "binding",
         complex=wanted.model_dump(include={"parts", "multiplicity", "start", "solvent"}),
-        dispersion=wanted.dispersion or settings.binding.dispersion,
+        dispersion=search.dispersion,
         species={name: _identity(every[name]) for name in wanted.parts},
         quantum=quantum,
-        binding=settings.binding.model_dump(include={"geometry", "placements", "candidates"}),
+        binding=search.model_dump(include={"geometry", "placements", "candidates"}),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
+from electroscreen.complexes import BindingGeometry, Complex, Dispersion
 from electroscreen.inputs import InputError, Model, check_name, parse_model, read_yaml
 
 
@@ -103,14 +104,20 @@ class Binding(Model):
     complexes: Literal["all"] | list[str] = Field(
         default="all", description="which of molecules/complexes/ to compute; what these are compared with is added"
     )
-    geometry: Literal["dft", "gfn1"] = Field(
+    geometry: BindingGeometry = Field(
         default="dft",
-        description="gfn1: DFT energies at GFN1-xTB geometries of complex and parts alike, without an optimisation "
-        "(GFN2-xTB draws Na+ 0.26 angstrom too near to oxygen, GFN1-xTB 0.14)",
+        description="dft-rough: optimised until a step gains below 5 meV; gfn1: DFT energies at GFN1-xTB geometries "
+        "of complex and parts alike, without an optimisation (GFN2-xTB draws Na+ 0.26 angstrom too near to oxygen, "
+        "GFN1-xTB 0.14); where a complex does not say",
     )
     placements: int = Field(default=20, ge=1, description="random placements of the parts tried with GFN2-xTB")
     candidates: int = Field(default=2, ge=1, description="lowest GFN2-xTB placements whose DFT energies are compared")
-    dispersion: Literal["none", "d3bj"] = Field(default="none", description="D3(BJ), where a complex does not say")
+    dispersion: Dispersion = Field(default="none", description="D3(BJ), where a complex does not say")
+
+    def of(self, wanted: Complex) -> Binding:
+        """Return these settings with what the complex's own file says in place of them."""
+        own = {key: getattr(wanted, key) for key in ("geometry", "dispersion") if getattr(wanted, key) is not None}
+        return self.model_copy(update=own)
 
 
 class ForceField(Model):
@@ -217,6 +224,10 @@ class Settings(Model):
 
     based_on: str | None = Field(
         default=None, description="settings of which only what is written here differs; must not be based on others"
+    )
+    species: Literal["all"] | list[str] = Field(
+        default="all",
+        description="which of molecules/species/ to screen by themselves: 'all' leaves out those with `screen: false`",
     )
     quantum: Quantum
     binding: Binding = Field(default_factory=Binding)

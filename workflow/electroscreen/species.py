@@ -76,6 +76,9 @@ class Species(Model):
     screen: bool = Field(
         default=True, description="compute its orbitals; false: it is only a part of complexes or boxes"
     )
+    variant_of: str | None = Field(
+        default=None, description="the species of which this is another conformer or site, for tables of levels"
+    )
     density_g_per_ml: float | None = Field(default=None, gt=0, lt=25, description="of the pure liquid at 25 °C")
     solvent: ImplicitSolvent | None = Field(
         default=None,
@@ -237,7 +240,13 @@ def check_all_species(folder: Path) -> dict[str, Species]:
     """
     every = {name: read_species(Path(folder) / f"{name}.yaml") for name in species_names(folder)}
     for name, species in every.items():
-        _check_ions(Path(folder) / f"{name}.yaml", species, every)
+        path = Path(folder) / f"{name}.yaml"
+        _check_ions(path, species, every)
+        other = species.variant_of
+        if other is not None and (other not in every or other == name):
+            raise InputError(
+                f"{path}: variant_of: there is no other species '{other}'{did_you_mean(other, list(every))}"
+            )
     return every
 
 

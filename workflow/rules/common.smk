@@ -74,9 +74,13 @@ def of_molecules(file):
 
 def of_parts(file):
     """Return an input function: a file of every part of the complex, where its DFT geometry is asked for."""
-    if PROJECT.settings.binding.geometry == "gfn1":
-        return []
-    return lambda wildcards: expand(f"{RESULTS}/species/{{part}}/{file}", part=PROJECT.complex(wildcards.complex).parts)
+
+    def parts(wildcards):
+        wanted = PROJECT.complex(wildcards.complex)
+        by_gfn1 = PROJECT.settings.binding.of(wanted).geometry == "gfn1"
+        return [] if by_gfn1 else expand(f"{RESULTS}/species/{{part}}/{file}", part=wanted.parts)
+
+    return parts
 
 
 def memory(megabytes):

@@ -34,6 +34,9 @@ from electroscreen.species import Species
 
 PACKAGES = ("pyscf", "geometric", "tblite", "rdkit", "ase", "numpy", "dftd3")
 
+# What follows the name of a level where the geometry is not its own minimum.
+GEOMETRIES = {"dft": "", "dft-rough": " // rough", "gfn1": f" // {GFN1}"}
+
 NOTHING = {
     "interaction_ev": None,
     "counterpoise_ev": None,
@@ -87,7 +90,7 @@ def find_binding(
             "parts": wanted.parts,
             "charge_e": cluster.charge,
             "multiplicity": cluster.multiplicity,
-            "level": method.label + (f" // {GFN1}" if search.geometry == "gfn1" else ""),
+            "level": method.label + GEOMETRIES[search.geometry],
             "symbols": cluster.symbols,
             "warnings": [],
             **NOTHING,
@@ -120,12 +123,13 @@ def _bind(
     if not all(len(x) for x in parts.positions.values()):
         raise ValueError("; ".join(parts.faults))
     progress = Progress(restart, {"recipe": recipe, "parts": {name: x.tolist() for name, x in parts.positions.items()}})
+    guess = None
     if "ending" not in progress.state:
-        _optimise(wanted, cluster, parts, method.quantum, search, progress)
+        guess = _optimise(wanted, cluster, parts, method.quantum, search, progress)
     state = progress.state
     positions = np.array(state["positions_angstrom"])
     ledger = Ledger(state.get("energies", {}), lambda energies: progress.save(energies=energies))
-    found = binding_energy(cluster, parts, positions, method, ledger)
+    found = binding_energy(cluster, parts, positions, method, ledger, guess)
     if wanted.solvent:
         found["solvents"] = [
             binding_in_solvent(wanted.solvent, cluster, parts, positions, method, ledger, found["counterpoise_ev"])
@@ -144,8 +148,8 @@ def _bind(
 
 def _optimise(
     wanted: Complex, cluster: Cluster, parts: Parts, quantum: Quantum, search: Binding, progress: Progress
-) -> None:
-    """Find the lowest placement and optimise it, keeping every step in `progress`."""
+) -> np.ndarray | None:
+    """Find the lowest placement and optimise it, keeping every step in `progress`; return a guess for its density."""
     surface = Surface(cluster, quantum, quantum.grid_while_moving)
     if "positions_angstrom" not in progress.state:
         # Among contenders the energies of plain SCFs decide.
@@ -157,10 +161,11 @@ def _optimise(
         progress.save(candidates=candidates, positions_angstrom=start)
     if search.geometry == "gfn1":
         progress.save(ending={"verdict": OK, "optimisation_steps": 0})
-        return
+        return None  # its stability is not known yet
     surface.stability_due = quantum.stability != "none"
-    found = find_minimum(surface, progress).optimised
+    found = find_minimum(surface, progress, rough=search.geometry == "dft-rough").optimised
     progress.save(positions_angstrom=found.positions_angstrom, ending=optimised(found))
+    return found.density
 
 
 def _by_gfn1(cluster: Cluster, structures: list[Structure]) -> list[Structure]:

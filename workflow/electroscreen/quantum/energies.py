@@ -10,6 +10,7 @@ import numpy as np
 from electroscreen.inputs import InputError
 from electroscreen.quantum.scf import SCFNotConvergedError, build_mean_field, build_molecule, converge
 from electroscreen.quantum.solvent import in_solvent
+from electroscreen.quantum.stability import STILL_UNSTABLE
 from electroscreen.quantum.structures import System
 from electroscreen.settings import Quantum
 
@@ -30,13 +31,25 @@ class Method:
         return self.quantum.level.label + (", D3(BJ)" if self.dispersion == "d3bj" else "")
 
 
+@dataclass(frozen=True)
+class Point:
+    """Energy of a piece at one geometry, and its density as a guess for what differs little from it."""
+
+    energy_hartree: float
+    density: np.ndarray
+
+
 class Ledger:
-    """Energies (hartree) by name; what a killed job had computed is not computed again."""
+    """Energies (hartree) by name; what a killed job had computed is not computed again.
+
+    Densities last as long as the process: a resumed job has none of those before, and starts its SCFs from scratch.
+    """
 
     def __init__(self, known: dict[str, float], save: Callable[[dict[str, float]], None]):
         self.known, self.save = dict(known), save
+        self.densities: dict[str, np.ndarray] = {}
 
-    def energy(self, name: str, compute: Callable[[], float]) -> float:
+    def energy(self, name: str, compute: Callable[[], Point]) -> float:
         """Return the energy of this name.
 
         Raises
@@ -46,9 +59,10 @@ class Ledger:
         """
         if name not in self.known:
             try:
-                self.known[name] = compute()
+                point = compute()
             except SCFNotConvergedError as failure:
                 raise SCFNotConvergedError(f"{name}: {failure}") from None
+            self.known[name], self.densities[name] = point.energy_hartree, point.density
             self.save(self.known)
         return self.known[name]
 
@@ -60,15 +74,17 @@ def single_point(
     solvent: float | str | None = None,
     basis_of: tuple[list[str], np.ndarray] | None = None,
     guess: np.ndarray | None = None,
-) -> float:
-    """Return the energy of a system, hartree, at the final grid.
+) -> Point:
+    """Return the energy of a system at the final grid.
+
+    Whether the SCF is stable is asked where it starts without a guess; a guess comes from a state of which it is known.
 
     Parameters
     ----------
     basis_of
         Symbols and positions of further atoms, of which only the basis functions take part (ghosts).
     guess
-        Density matrix to start from.
+        Density matrix to start from, that of the system without ghosts.
 
     Raises
     ------
@@ -82,8 +98,20 @@ def single_point(
         ghosts = range(len(symbols), len(symbols) + len(basis_of[0]))
         symbols, positions = symbols + basis_of[0], np.concatenate([positions, basis_of[1]])
     mean_field = _mean_field(system, symbols, positions, method.quantum, ghosts, solvent)
-    solved = converge(mean_field, method.quantum.scf_limit, guess)
-    return float(solved.mean_field.e_tot) + dispersion_hartree(system.symbols, positions_angstrom, method)
+    stability = method.quantum.stability != "none" and guess is None
+    solved = converge(mean_field, method.quantum.scf_limit, _padded(guess, mean_field.mol.nao), stability)
+    if solved.stability == STILL_UNSTABLE:
+        raise SCFNotConvergedError("a lower state exists than the one that the SCF found, and following it failed")
+    energy = float(solved.mean_field.e_tot) + dispersion_hartree(system.symbols, positions_angstrom, method)
+    return Point(energy, solved.density if basis_of is None else np.zeros((0, 0)))
+
+
+def _padded(density: np.ndarray | None, functions: int) -> np.ndarray | None:
+    """Add the ghosts' functions, which come last, to a density matrix, (n, n) or (2, n, n): empty."""
+    if density is None:
+        return None
+    more = functions - density.shape[-1]
+    return np.pad(density, [(0, 0)] * (density.ndim - 2) + [(0, more)] * 2)
 
 
 def dispersion_hartree(symbols: list[str], positions_angstrom: np.ndarray, method: Method) -> float:

@@ -25,7 +25,7 @@ from electroscreen.quantum.bonds import Bonds, bonds_of
 from electroscreen.quantum.energies import Ledger, Method, single_point
 from electroscreen.quantum.geometry import read_xyz
 from electroscreen.quantum.scf import HARTREE_EV
-from electroscreen.quantum.structures import GFN1, Structure, relax, starting_structures
+from electroscreen.quantum.structures import GFN1, Structure, System, relax, starting_structures
 from electroscreen.record import OK, read_json
 from electroscreen.settings import Quantum
 from electroscreen.species import Species, solvent_label
@@ -71,9 +71,17 @@ def gfn1_parts(every: Mapping[str, Species], quantum: Quantum) -> Parts:
 
 
 def binding_energy(
-    cluster: Cluster, parts: Parts, positions_angstrom: np.ndarray, method: Method, ledger: Ledger
+    cluster: Cluster,
+    parts: Parts,
+    positions_angstrom: np.ndarray,
+    method: Method,
+    ledger: Ledger,
+    guess: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Return the terms of the binding energy of a cluster at a geometry, eV; formulas at the head of this module.
+
+    Each SCF starts from the density of the state most like it: a bent part from the relaxed one, a part among ghosts
+    from the bent one, the cluster from `guess`, a density of a stable state.
 
     Raises
     ------
@@ -81,7 +89,7 @@ def binding_energy(
         Saying of which piece.
     """
     symbols, everywhere = np.array(cluster.symbols), np.arange(len(cluster.symbols))
-    whole = ledger.energy("the complex", lambda: single_point(cluster, positions_angstrom, method))
+    whole = ledger.energy("the complex", lambda: single_point(cluster, positions_angstrom, method, guess=guess))
     fragments = []
     for number, (name, atoms) in enumerate(cluster.copies, start=1):
         part, own = parts.every[name], positions_angstrom[atoms]
@@ -91,10 +99,14 @@ def binding_energy(
         # An atom has no shape to lose.
         bent = relaxed
         if len(atoms) > 1:
-            bent = ledger.energy(f"part {number} ({name})", lambda p=part, x=own: single_point(p, x, method))
+            guess = ledger.densities.get(f"{name} alone")
+            bent = ledger.energy(
+                f"part {number} ({name})", lambda p=part, x=own, g=guess: single_point(p, x, method, guess=g)
+            )
+        guess = ledger.densities.get(f"part {number} ({name})", ledger.densities.get(f"{name} alone"))
         in_basis = ledger.energy(
             f"part {number} ({name}) in the basis of all",
-            lambda p=part, x=own, b=basis: single_point(p, x, method, basis_of=b),
+            lambda p=part, x=own, b=basis, g=guess: single_point(p, x, method, basis_of=b, guess=g),
         )
         fragments.append(
             {
@@ -138,14 +150,13 @@ def binding_in_solvent(
     SCFNotConvergedError
     """
     label = solvent_label(solvent)
-    whole = ledger.energy(f"the complex in {label}", lambda: single_point(cluster, positions, method, solvent))
-    alone = {
-        name: ledger.energy(
-            f"{name} alone in {label}",
-            lambda p=part: single_point(p, parts.positions[p.name], method, solvent),
-        )
-        for name, part in parts.every.items()
-    }
+
+    def around(name: str, system: System, x: np.ndarray) -> float:
+        guess = ledger.densities.get(name)
+        return ledger.energy(f"{name} in {label}", lambda: single_point(system, x, method, solvent, guess=guess))
+
+    whole = around("the complex", cluster, positions)
+    alone = {name: around(f"{name} alone", part, parts.positions[name]) for name, part in parts.every.items()}
     uncorrected_ev = (whole - sum(alone[name] for name, _ in cluster.copies)) * HARTREE_EV
     binding_ev = uncorrected_ev + counterpoise_ev
     return {

@@ -39,7 +39,8 @@ def find_levels(
     with locked(output.parent):
         progress = Progress(output.with_name("levels.restart.json"), recipe)
         rows = [_row(species, quantum, level, geometry, positions, progress) for level in _wanted(species, quantum)]
-        record = {"species": species.name, "verdict": _verdict(rows), "warnings": [], "levels": rows}
+        record = {"species": species.name, "variant_of": species.variant_of, "verdict": _verdict(rows)}
+        record |= {"warnings": [], "levels": rows}
         record["provenance"] = provenance(recipe, ("pyscf", "numpy"), started, threads)
         write_json(output, record)
         progress.path.unlink(missing_ok=True)

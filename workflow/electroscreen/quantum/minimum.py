@@ -49,8 +49,10 @@ def hessian_wanted(surface: Surface) -> bool:
     return surface.quantum.hessian == "dft" and len(surface.species.symbols) <= surface.quantum.hessian_atoms_limit
 
 
-def find_minimum(surface: Surface, progress: Progress) -> Minimum:
+def find_minimum(surface: Surface, progress: Progress, rough: bool = False) -> Minimum:
     """Go downhill from `progress.state["positions_angstrom"]`; follow an imaginary mode once, then look again.
+
+    Of a rough minimum no Hessian is made: its forces are not gone.
 
     Raises
     ------
@@ -59,8 +61,8 @@ def find_minimum(surface: Surface, progress: Progress) -> Minimum:
     """
     if len(surface.species.symbols) == 1:
         return _atom(surface)
-    result = _optimised(surface, progress)
-    if not (result.converged and hessian_wanted(surface)):
+    result = _optimised(surface, progress, rough)
+    if rough or not (result.converged and hessian_wanted(surface)):
         return Minimum(result, None)
     followed = progress.state.get("followed_per_cm")
     try:
@@ -83,7 +85,7 @@ def _atom(surface: Surface) -> Minimum:
     return Minimum(result, vibrations(solved.mean_field.mol, np.zeros((3, 3))) if hessian_wanted(surface) else None)
 
 
-def _optimised(surface: Surface, progress: Progress) -> Optimised:
+def _optimised(surface: Surface, progress: Progress, rough: bool) -> Optimised:
     """Optimise from the last point; where that was done before the kill, only the density is computed again."""
     start = np.array(progress.state["positions_angstrom"])
     done = progress.state.get("optimised")
@@ -96,8 +98,8 @@ def _optimised(surface: Surface, progress: Progress) -> Optimised:
 
     guess = progress.state.get("guess")
     guess = xtb_hessian(surface.species, start) if guess is None else np.array(guess)
-    result = optimise(surface, start, guess, after_step)
-    if result.converged and hessian_wanted(surface):
+    result = optimise(surface, start, guess, after_step, rough)
+    if not rough and result.converged and hessian_wanted(surface):
         kept = {key: value for key, value in asdict(result).items() if key not in ("positions_angstrom", "density")}
         progress.save(positions_angstrom=result.positions_angstrom, optimised=kept)
     return result

@@ -17,6 +17,10 @@ from electroscreen.settings import Quantum
 SOFTEST_HARTREE_PER_SQUARE_BOHR = 0.001
 RIGID_HARTREE_PER_SQUARE_BOHR = 0.05
 
+# Where a rough minimum is enough: a step gains less than 5 meV while forces are below 0.15 eV/angstrom (geomeTRIC's
+# keywords, atomic units).
+ROUGH = {"convergence_energy": 2e-4, "convergence_grms": 3e-3, "convergence_drms": 5e-2}
+
 
 @dataclass(frozen=True)
 class Optimised:
@@ -84,10 +88,11 @@ def optimise(
     start_angstrom: np.ndarray,
     hessian_guess: np.ndarray,
     after_step: Callable[[int, float, float, np.ndarray], None],
+    rough: bool = False,
 ) -> Optimised:
     """Walk downhill until the rms gradient is below 3e-4 hartree/bohr and the last step changed next to nothing.
 
-    Next to nothing is 1e-6 hartree, or a rms displacement of 1.2e-3 angstrom.
+    Next to nothing is 1e-6 hartree, or a rms displacement of 1.2e-3 angstrom. A rough walk ends earlier, see `ROUGH`.
 
     An SCF that fails on the way ends the walk at the last point that had one, with `failure` saying so.
 
@@ -134,6 +139,7 @@ def optimise(
             # Q-Chem's rule: rms gradient, and either displacement or energy. Gaussian's, which wants all of them, walks
             # ten steps and more along a soft torsion (Na+ over TFSI-) for millionths of a hartree.
             qccnv=True,
+            **(ROUGH if rough else {}),
         )
     except SCFNotConvergedError as error:
         if not last["step"]:

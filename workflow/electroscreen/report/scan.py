@@ -22,22 +22,24 @@ def scan_rows(results_dir: Path, papers: list[Paper], species: list[str]) -> lis
     """Return the rows of level_scan.csv: each paper, level and species, with the paper's values where it prints them.
 
     `rms_ev` is the root mean square over all values of HOMO and LUMO that the paper prints of scanned species; the
-    level where it is least says so in its verdict, which makes no claim that the paper used it.
+    level where it is least says so in its verdict, which makes no claim that the paper used it. Another conformer or
+    site of a species (`variant_of`) has its rows beside the same values of the paper, and no part in the mean.
     """
     scanned = {name: rows for name in species if (rows := _rows(results_dir, name))}
+    variants = {name: _variant_of(results_dir, name) for name in scanned}
     main = {name: orbitals(results_dir, name) for name in scanned}
     rows = []
     for paper in papers:
-        named = [name for name in scanned if name in _named(paper)]
-        printed = {key: value for key, value in _printed(paper).items() if key[0] in named}
-        if printed:
-            rows += _of_paper(paper, named, printed, scanned, main)
+        named = [name for name in scanned if variants[name] in _named(paper)]
+        printed = {key: value for key, value in _printed(paper).items() if key[0] in variants.values()}
+        if named and printed:
+            rows += _of_paper(paper, {name: variants[name] for name in named}, printed, scanned, main)
     return rows
 
 
 def _of_paper(
     paper: Paper,
-    named: list[str],
+    named: dict[str, str],
     printed: dict[tuple[str, str], float],
     scanned: dict[str, list[dict[str, Any]]],
     main: dict[str, dict[str, Any]],
@@ -61,7 +63,7 @@ def _of_paper(
                     "species": name,
                     "level": row.get("level"),
                     **{key: row.get(key) for key in KEYS},
-                    **{f"paper_{key}": printed.get((name, key)) for key in KEYS},
+                    **{f"paper_{key}": printed.get((named[name], key)) for key in KEYS},
                     "rms_ev": distances[label],
                     "verdict": told,
                 }
@@ -75,6 +77,11 @@ def _rows(results_dir: Path, species: str) -> list[dict[str, Any]]:
         return []
     record = read_record(results_dir, path)
     return record.get("levels") or []
+
+
+def _variant_of(results_dir: Path, species: str) -> str:
+    """The species whose other conformer or site this is, else itself."""
+    return read_record(results_dir, f"species/{species}/levels.json").get("variant_of") or species
 
 
 def _named(paper: Paper) -> set[str]:

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from electroscreen.complexes import cluster_of, parts_label, read_complex, total_parts
+from electroscreen.inputs import InputError
 from electroscreen.papers import BindingResult, Result
 from electroscreen.project import Project
 from electroscreen.recipe import digest

@@ -19,7 +19,7 @@ RIGID_HARTREE_PER_SQUARE_BOHR = 0.05
 
 # Where a rough minimum is enough: a step gains less than 5 meV while forces are below 0.15 eV/angstrom (geomeTRIC's
 # keywords, atomic units).
-ROUGH = {"convergence_energy": 2e-4, "convergence_grms": 3e-3, "convergence_drms": 5e-2}
+ROUGH = {"convergence_energy": 2e-4, "convergence_grms": 3e-3}
 
 
 @dataclass(frozen=True)

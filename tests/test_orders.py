@@ -10,8 +10,9 @@ import pytest
 
 from electroscreen.papers import Paper
 from electroscreen.record import write_json
+from electroscreen.report.comparison import compare_paper
 from electroscreen.report.redox import redox_rows
-from electroscreen.report.scan import scan_rows, second_level_rows
+from electroscreen.report.scan import at_further_levels, scan_rows, second_level_rows
 
 
 def write(root: Path, species: str, homo: float, lumo: float, energies: dict | None = None, levels=()) -> None:
@@ -123,3 +124,17 @@ def test_second_level_rows_stand_with_the_orbitals(tmp_path):
     assert (row["species"], row["level"], row["lumo_ev"]) == ("A", "other", 0.5)
     write(tmp_path, "B", -7.5, -3.0)
     assert second_level_rows(tmp_path, "B") == []
+
+
+def test_how_sure_an_order_is(tmp_path):
+    """Of three further levels the order A < B < C holds at two; the third turns B and C round by 0.1 eV."""
+    lumos = {"one": (-3.0, -2.0, -1.0), "two": (-3.0, -2.9, -1.0), "three": (-3.0, -1.0, -1.1)}
+    for place, name in enumerate("ABC"):
+        levels = [(level, "scan", -9.0, values[place]) for level, values in lumos.items()]
+        write(tmp_path, name, -9.0, float(place), levels=levels)
+    write(tmp_path, "D", -9.0, 0.0)
+    assert set(at_further_levels(tmp_path, ["A", "B"], "lumo_ev")) == set(lumos)
+    assert at_further_levels(tmp_path, ["A", "D"], "lumo_ev") == {}
+    (row,) = [row for row in compare_paper(tmp_path, PAPER) if row["quantity"] == "q"]
+    assert row["verdict"] == "order agrees"
+    assert "holds at 2 of 3 further levels of theory; narrowest step -0.100 eV (B to C, three)" in row["note"]

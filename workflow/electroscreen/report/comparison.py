@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from electroscreen.papers import OrbitalResult, Order, Paper, Result, Value
 from electroscreen.report.records import NOT_COMPUTED, Number, number, usable
+from electroscreen.report.scan import at_further_levels
 
 AGREES = "agrees"
 DIFFERS = "differs"
@@ -26,7 +28,8 @@ def compare_paper(results_dir: Path, paper: Paper) -> list[dict[str, Any]]:
         members = [member for group in order.subjects for member in group]
         asked = {member: Result(orbital=OrbitalResult(species=member, key=order.key)) for member in members}
         ours = {member: number(results_dir, result) for member, result in asked.items()}
-        rows.append(compare_order(paper.name, order, ours))
+        levels = at_further_levels(results_dir, members, order.key)
+        rows.append(compare_order(paper.name, order, ours, levels))
     return rows
 
 
@@ -54,14 +57,24 @@ def compare_value(paper: str, value: Value, ours: Number) -> dict[str, Any]:
     }
 
 
-def compare_order(paper: str, order: Order, ours: dict[str, Number]) -> dict[str, Any]:
-    """Return the row that sets a ranking beside ours; equal levels do not support a ranking."""
+def compare_order(
+    paper: str, order: Order, ours: dict[str, Number], further_levels: Mapping[str, Mapping[str, float]] | None = None
+) -> dict[str, Any]:
+    """Return the row that sets a ranking beside ours; equal levels do not support a ranking.
+
+    Parameters
+    ----------
+    further_levels
+        Energies (eV) of all members by level of theory: at how many of them the ranking holds tells how sure it is.
+    """
     unusable = [_of_member(verdict, species) for species, n in ours.items() if (verdict := _unusable(n))]
     broken = [] if unusable else _broken_steps(order, ours)
     note = [order.note] if order.note else []
     if not unusable:
         ranked = sorted(ours, key=lambda species: ours[species].value)
         note.append("ours: " + " < ".join(f"{species} {ours[species].value:.3f}" for species in ranked))
+    if further_levels:
+        note.append(_how_sure(order, further_levels))
     return {
         "paper": paper,
         "table": order.table,
@@ -121,10 +134,25 @@ def _notes(value: Value, ours: Number) -> list[str]:
 
 def _broken_steps(order: Order, ours: dict[str, Number]) -> list[str]:
     """Return the pairs of neighbouring groups that stand the other way round, or level, in our numbers."""
-    broken = []
+    steps = _steps(order, {species: n.value for species, n in ours.items()})
+    return [f"{bottom} is not above {top}" for step, top, bottom in steps if step < TIE]
+
+
+def _steps(order: Order, ours: Mapping[str, float]) -> list[tuple[float, str, str]]:
+    """Of neighbouring groups: the step up from one to the next, the highest of the lower, the lowest of the upper."""
+    steps = []
     for lower, upper in zip(order.subjects, order.subjects[1:], strict=False):
-        top = max(lower, key=lambda species: ours[species].value)
-        bottom = min(upper, key=lambda species: ours[species].value)
-        if ours[bottom].value - ours[top].value < TIE:
-            broken.append(f"{bottom} is not above {top}")
-    return broken
+        top, bottom = max(lower, key=ours.__getitem__), min(upper, key=ours.__getitem__)
+        steps.append((ours[bottom] - ours[top], top, bottom))
+    return steps
+
+
+def _how_sure(order: Order, levels: Mapping[str, Mapping[str, float]]) -> str:
+    """Say at how many levels of theory a ranking holds, and where it is nearest to failing or fails most."""
+    narrowest = {level: min(_steps(order, ours)) for level, ours in levels.items()}
+    holding = sum(step >= TIE for step, _, _ in narrowest.values())
+    level, (step, top, bottom) = min(narrowest.items(), key=lambda item: item[1])
+    return (
+        f"holds at {holding} of {len(levels)} further levels of theory; "
+        f"narrowest step {step:+.3f} eV ({top} to {bottom}, {level})"
+    )

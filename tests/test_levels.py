@@ -9,6 +9,7 @@ from quantum_helpers import changed, species
 from electroscreen.quantum import levels as stage
 from electroscreen.quantum.levels import effective_label, find_levels
 from electroscreen.quantum.orbitals import solve_orbitals
+from electroscreen.quantum.scf import build_mean_field, build_molecule
 from electroscreen.record import read_json, write_json, write_text
 from electroscreen.settings import Level
 
@@ -52,6 +53,41 @@ def test_each_level_gives_what_the_orbitals_stage_would(with_levels, tmp_path, m
     assert [row["level"] for row in record["levels"][1:]] == ["hf/6-31g cartesian"] * 2
     assert record["levels"][2]["scan"] == "hf/6-31g cartesian, heavy elements lanl2dz"
     assert len(solved) == 2
+
+
+def test_diffuse_functions_on_hydrogen_are_none_where_there_is_no_hydrogen(quick, tmp_path, monkeypatch):
+    """6-311++G is 6-311+G for LiF: one SCF, two rows; for water they are two levels."""
+    levels = [level(basis=basis, cartesian=False) for basis in ("6-311+g", "6-311++g")]
+    solved = []
+    monkeypatch.setattr(stage, "solve_orbitals", lambda *a, **k: solved.append(1) or solve_orbitals(*a, **k))
+    record = run(changed(quick, scan_species=["LiF"], scan_levels=[x.model_dump() for x in levels]), tmp_path)
+    one, other = record["levels"]
+    assert (one["level"], other["level"]) == ("hf/6-311+g", "hf/6-311++g")
+    assert one["lumo_ev"] == other["lumo_ev"] and len(solved) == 1
+    water = species("water", "O")
+    assert len({stage._same_numbers(water, x) for x in levels}) == 2
+    assert len({stage._same_numbers(LIF, x) for x in (*levels, level(basis="6-311+g"))}) == 2
+
+
+def test_a_density_of_another_level_shortens_the_way(quick):
+    small, large = level(), level(basis="6-31g(d,p)")
+    first = solve_orbitals(LIF, changed(quick, small.model_dump()), X, None)[1].density
+    guess = stage._projected(LIF, small, large, X, first)
+    mean_field = build_mean_field(build_molecule(["Li", "F"], X, 0, 1, large), large, 1, 1000)
+    cycles = {}
+    for name, start in (("afresh", None), ("projected", guess)):
+        count = cycles[name] = []
+        mean_field.callback = lambda _, count=count: count.append(1)
+        mean_field.kernel(dm0=start)
+    assert len(cycles["projected"]) < len(cycles["afresh"])
+    assert np.einsum("ij,ji", guess, mean_field.get_ovlp()) == pytest.approx(12, abs=0.1)
+
+
+def test_no_guess_from_a_level_with_another_core():
+    tin = species("tin", "[Sn+2]", charge=2)
+    def2, lanl2dz = level(), level(heavy_basis="lanl2dz")
+    density = np.zeros((build_molecule(["Sn"], [[0, 0, 0]], 2, 1, def2).nao,) * 2)
+    assert stage._projected(tin, def2, lanl2dz, np.zeros((1, 3)), density) is None
 
 
 def test_the_heavy_basis_is_named_where_it_counts():

@@ -109,6 +109,7 @@ rule further_levels:
     input:
         record=rules.geometry.output.record,
         xyz=rules.geometry.output.xyz,
+        density=rules.orbital_energies.output.density,
     output:
         ensure(f"{RESULTS}/species/{{species}}/levels.json", non_empty=True),
     log:

@@ -117,6 +117,20 @@ def test_species_that_are_parts_only_are_not_screened(shipped):
     assert {"K", "Li", "Li-atom", "PC", "PDOL3", "TPB", "Zn"} < set(project.species_names)
 
 
+def test_large_complexes_keep_geometries_of_gfn1(project):
+    """Na_DOL has 12 atoms, Na_DOL2 23: the limit counts those of the complex, and only that one's recipe changes."""
+    settings = project / "config/some.yaml"
+    settings.write_text("based_on: quick\nbinding: {geometry: dft-rough, dft_geometry_atoms: 12}\n")
+    some = Project(project, "some")
+    found = {name: some.binding_settings(some.complex(name)).geometry for name in ("Na_DOL", "Na_DOL2")}
+    assert found == {"Na_DOL": "dft-rough", "Na_DOL2": "gfn1"}
+    before = {name: digest(some.recipe("binding", name)) for name in found}
+    settings.write_text("based_on: quick\nbinding: {geometry: dft-rough, dft_geometry_atoms: 11}\n")
+    read_settings.cache_clear()
+    after = {name: digest(Project(project, "some").recipe("binding", name)) for name in found}
+    assert [before[name] == after[name] for name in found] == [False, True]
+
+
 def test_settings_may_name_the_species(project):
     """Also one that is a part only; a name that there is not is one line."""
     settings = project / "config/some.yaml"

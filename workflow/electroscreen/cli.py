@@ -180,7 +180,7 @@ def binding(project: Project, options: argparse.Namespace) -> None:
     from electroscreen.quantum.energies import Method
 
     check_cluster(project.complex_file(wanted.name), wanted, every)
-    search = project.settings.binding.of(wanted)
+    search = project.binding_settings(wanted)
     method = Method(project.settings.quantum, search.dispersion)
     folders = {name: project.species_folder(name) for name in every}
     output = project.complex_folder(wanted.name)

@@ -16,7 +16,6 @@ EV_KJ_PER_MOL = 96.48533212331  # CODATA 2018: elementary charge times Avogadro'
 
 Count = Annotated[int, Field(ge=1, le=50)]
 Dispersion = Literal["none", "d3bj"]
-BindingGeometry = Literal["dft", "dft-rough", "gfn1"]
 
 
 class Complex(Model):
@@ -34,7 +33,6 @@ class Complex(Model):
         description="besides vacuum: a single point at the same geometry; a dielectric constant (PCM) or a name in SMD",
     )
     dispersion: Dispersion | None = Field(default=None, description="in place of that of the settings")
-    geometry: BindingGeometry | None = Field(default=None, description="in place of that of the settings")
     compared_with: list[Annotated[dict[str, Count], Field(min_length=1)]] = Field(
         default_factory=list,
         description="besides its single parts: species and complexes into which it may fall apart",
@@ -91,6 +89,11 @@ def cluster_of(wanted: Complex, every: Mapping[str, Species]) -> Cluster:
     if (electrons + multiplicity) % 2 == 0 or electrons < multiplicity - 1:
         raise ValueError(f"multiplicity: {multiplicity} does not fit {electrons} electrons")
     return Cluster(wanted.name, symbols, sum(part.charge for part in parts), multiplicity, copies)
+
+
+def atoms_of(wanted: Complex, every: Mapping[str, Species]) -> int:
+    """Return how many atoms a complex has."""
+    return sum(count * len(every[name].symbols) for name, count in wanted.parts.items())
 
 
 def total_parts(groups: Mapping[str, int], complexes: Mapping[str, Complex]) -> dict[str, int]:

@@ -6,12 +6,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from electroscreen.complexes import Complex, check_complexes, read_complex
+from electroscreen.complexes import Complex, atoms_of, check_complexes, read_complex
 from electroscreen.inputs import InputError, check_name, did_you_mean, read_yaml
 from electroscreen.papers import check_papers, read_papers
 from electroscreen.recipe import box_recipe, complex_recipe, species_recipe
 from electroscreen.recipes import BoxRecipe, check_box, molecules_of, read_box, species_of
-from electroscreen.settings import Settings, read_settings
+from electroscreen.settings import Binding, Settings, read_settings
 from electroscreen.species import Species, check_all_species, read_species, species_names
 
 SPECIES_STAGES = ("geometry", "orbitals", "levels", "redox", "esp", "cubes", "charges", "forcefield")
@@ -136,6 +136,10 @@ class Project:
     def complex(self, name: str) -> Complex:
         """Read one complex."""
         return read_complex(self.complex_file(name))
+
+    def binding_settings(self, wanted: Complex) -> Binding:
+        """How hard to work on one complex."""
+        return self.settings.binding.of(wanted, atoms_of(wanted, self.complex_species(wanted)))
 
     def complex_species(self, wanted: Complex) -> dict[str, Species]:
         """Return the parts of a complex."""

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from electroscreen.complexes import atoms_of
 from electroscreen.recipes import labelled_atoms, molecules_of, species_of
 
 PROTOCOL = {
@@ -88,7 +89,7 @@ def species_recipe(stage: str, species, settings) -> dict[str, Any]:
 
 def complex_recipe(wanted, every: Mapping[str, Any], settings) -> dict[str, Any]:
     """Return what decides a binding energy; `every` maps the names of its parts to species."""
-    search = settings.binding.of(wanted)
+    search = settings.binding.of(wanted, atoms_of(wanted, every))
     if search.geometry == "gfn1":
         include = {"level", "grid_while_moving", "grid_final", "scf_limit", "stability", "conformers", "ion_sites"}
         quantum = settings.quantum.model_dump(include=include)

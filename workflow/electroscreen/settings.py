@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from electroscreen.complexes import BindingGeometry, Complex, Dispersion
+from electroscreen.complexes import Complex, Dispersion
 from electroscreen.inputs import InputError, Model, check_name, parse_model, read_yaml
 
 
@@ -104,20 +104,23 @@ class Binding(Model):
     complexes: Literal["all"] | list[str] = Field(
         default="all", description="which of molecules/complexes/ to compute; what these are compared with is added"
     )
-    geometry: BindingGeometry = Field(
+    geometry: Literal["dft", "dft-rough", "gfn1"] = Field(
         default="dft",
         description="dft-rough: optimised until a step gains below 5 meV; gfn1: DFT energies at GFN1-xTB geometries "
         "of complex and parts alike, without an optimisation (GFN2-xTB draws Na+ 0.26 angstrom too near to oxygen, "
-        "GFN1-xTB 0.14); where a complex does not say",
+        "GFN1-xTB 0.14)",
+    )
+    dft_geometry_atoms: int = Field(
+        default=1000, ge=2, description="complexes of more atoms keep the geometries of GFN1-xTB"
     )
     placements: int = Field(default=20, ge=1, description="random placements of the parts tried with GFN2-xTB")
     candidates: int = Field(default=2, ge=1, description="lowest GFN2-xTB placements whose DFT energies are compared")
     dispersion: Dispersion = Field(default="none", description="D3(BJ), where a complex does not say")
 
-    def of(self, wanted: Complex) -> Binding:
-        """Return these settings with what the complex's own file says in place of them."""
-        own = {key: getattr(wanted, key) for key in ("geometry", "dispersion") if getattr(wanted, key) is not None}
-        return self.model_copy(update=own)
+    def of(self, wanted: Complex, atoms: int) -> Binding:
+        """Return how hard to work on one complex of so many atoms: its own file and its size may change something."""
+        geometry = self.geometry if atoms <= self.dft_geometry_atoms else "gfn1"
+        return self.model_copy(update={"geometry": geometry, "dispersion": wanted.dispersion or self.dispersion})
 
 
 class ForceField(Model):

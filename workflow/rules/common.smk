@@ -77,7 +77,7 @@ def of_parts(file):
 
     def parts(wildcards):
         wanted = PROJECT.complex(wildcards.complex)
-        by_gfn1 = PROJECT.settings.binding.of(wanted).geometry == "gfn1"
+        by_gfn1 = PROJECT.binding_settings(wanted).geometry == "gfn1"
         return [] if by_gfn1 else expand(f"{RESULTS}/species/{{part}}/{file}", part=wanted.parts)
 
     return parts

@@ -143,7 +143,7 @@ def test_a_better_first_hessian_does_not_move_the_minimum(quick, tmp_path):
     start = np.array([[0, 0, 0], [0, 0.85, 0.55], [0, -0.75, 0.65]])
     ends = [
         optimise(Surface(WATER, quantum, 1), start, hessian, lambda *_: None)
-        for hessian in (xtb_hessian(WATER, start), 0.4 * np.eye(9))
+        for hessian in (xtb_hessian(WATER, start), 0.4 * np.eye(9), None)
     ]
     for end in ends:
         assert end.converged

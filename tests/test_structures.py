@@ -7,12 +7,16 @@ import pytest
 from quantum_helpers import species
 from scipy.spatial.distance import pdist, squareform
 
+from electroscreen.quantum import structures
 from electroscreen.quantum.optimise import _rigid_motions, _usable_guess
 from electroscreen.quantum.structures import (
+    GFN1,
+    GFN2,
     Structure,
     _bonds_kept,
     _placements,
     _same,
+    hessian_guess,
     relax,
     starting_structures,
     xtb_atoms,
@@ -268,3 +272,22 @@ def test_a_salt_that_cannot_be_drawn_in_space_is_said(monkeypatch):
     monkeypatch.setattr(structures, "embedded_conformers", lambda *_: [])
     with pytest.raises(ValueError, match="RDKit"):
         starting_structures(species("LiF", "[Li+].[F-]"), conformers=1, ion_sites=2)
+
+
+def test_a_hessian_to_start_with_by_the_method_that_converges(water, monkeypatch):
+    """GFN2-xTB's; where that fails GFN1-xTB's, near it; where both fail none, and no failure."""
+    from ase.calculators.calculator import CalculationFailed
+
+    true_hessian, failing = structures.xtb_hessian, {GFN2}
+
+    def fails_for_some(system, positions, step_angstrom=0.005, method=GFN2):
+        if method in failing:
+            raise CalculationFailed("SCF not converged in 400 cycles")
+        return true_hessian(system, positions, step_angstrom, method)
+
+    first = hessian_guess(WATER, water.positions_angstrom)
+    monkeypatch.setattr(structures, "xtb_hessian", fails_for_some)
+    second = hessian_guess(WATER, water.positions_angstrom)
+    assert 0.02 < np.abs(second - first).max() < 0.2
+    failing.add(GFN1)
+    assert hessian_guess(WATER, water.positions_angstrom) is None

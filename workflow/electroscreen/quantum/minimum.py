@@ -11,7 +11,7 @@ import numpy as np
 
 from electroscreen.quantum.optimise import Optimised, Surface, optimise
 from electroscreen.quantum.scf import SCFNotConvergedError
-from electroscreen.quantum.structures import xtb_hessian
+from electroscreen.quantum.structures import hessian_guess
 from electroscreen.quantum.vibrations import HESSIAN_GRID, Vibrations, dft_hessian, vibrations
 from electroscreen.recipe import digest
 from electroscreen.record import read_json, write_json
@@ -97,7 +97,7 @@ def _optimised(surface: Surface, progress: Progress, rough: bool) -> Optimised:
         progress.save(positions_angstrom=positions)
 
     guess = progress.state.get("guess")
-    guess = xtb_hessian(surface.species, start) if guess is None else np.array(guess)
+    guess = hessian_guess(surface.species, start) if guess is None else np.array(guess)
     result = optimise(surface, start, guess, after_step, rough)
     if not rough and result.converged and hessian_wanted(surface):
         kept = {key: value for key, value in asdict(result).items() if key not in ("positions_angstrom", "density")}

@@ -86,7 +86,7 @@ class Surface:
 def optimise(
     surface: Surface,
     start_angstrom: np.ndarray,
-    hessian_guess: np.ndarray,
+    hessian_guess: np.ndarray | None,
     after_step: Callable[[int, float, float, np.ndarray], None],
     rough: bool = False,
 ) -> Optimised:
@@ -99,7 +99,7 @@ def optimise(
     Parameters
     ----------
     hessian_guess
-        (3N, 3N), hartree/bohr^2: a cheap Hessian saves about half of the steps.
+        (3N, 3N), hartree/bohr^2: a cheap Hessian saves about half of the steps; None for geomeTRIC's own guess.
     after_step
         Called with step number, energy (hartree), largest gradient (hartree/bohr), positions (angstrom).
 
@@ -134,7 +134,7 @@ def optimise(
             as_pyscf_method(surface.molecule(start_angstrom), evaluate),
             maxsteps=surface.quantum.steps_limit,
             # A list, because geomeTRIC asks for its truth value, which an array does not have.
-            hess_data=_usable_guess(hessian_guess, start_angstrom).tolist(),
+            hess_data=None if hessian_guess is None else _usable_guess(hessian_guess, start_angstrom).tolist(),
             frequency=False,
             # Q-Chem's rule: rms gradient, and either displacement or energy. Gaussian's, which wants all of them, walks
             # ten steps and more along a soft torsion (Na+ over TFSI-) for millionths of a hartree.

@@ -18,7 +18,7 @@ from electroscreen.quantum.optimise import Surface, optimise
 from electroscreen.quantum.scf import HARTREE_EV, SCFNotConvergedError
 from electroscreen.quantum.solvent import CONVERSION, LITHIUM_V, SODIUM_V, potential_v
 from electroscreen.quantum.stability import STILL_UNSTABLE
-from electroscreen.quantum.structures import xtb_hessian
+from electroscreen.quantum.structures import hessian_guess
 from electroscreen.record import OK, locked, provenance, read_json, write_json
 from electroscreen.settings import Quantum
 from electroscreen.species import Species, solvent_label
@@ -164,7 +164,7 @@ class _States:
             print(f"{self.species.name}: {message}", file=sys.stderr, flush=True)
             self.progress.save(moving=positions)
 
-        relaxed = optimise(surface, start, xtb_hessian(form, start), after_step)
+        relaxed = optimise(surface, start, hessian_guess(form, start), after_step)
         if not relaxed.converged:
             raise SCFNotConvergedError(relaxed.failure or f"geometry still moves after {relaxed.steps} steps")
         broken = _broken_bonds(form.symbols, self.positions, relaxed.positions_angstrom)

@@ -117,8 +117,28 @@ def _usable(structures: Iterable[Structure], intact: Callable[[np.ndarray], bool
     return sorted(kept, key=lambda s: s.energy_gfn2_ev)
 
 
-def xtb_hessian(species: System, positions_angstrom: np.ndarray, step_angstrom: float = 0.005) -> np.ndarray:
-    """Return the GFN2-xTB Hessian, shape (3N, 3N), hartree/bohr^2, by central differences of gradients."""
+def hessian_guess(species: System, positions_angstrom: np.ndarray) -> np.ndarray | None:
+    """Return a Hessian to start an optimisation with: GFN2-xTB's, else GFN1-xTB's; None where neither converges."""
+    from ase.calculators.calculator import CalculationFailed
+
+    for method in (GFN2, GFN1):
+        try:
+            return xtb_hessian(species, positions_angstrom, method=method)
+        except CalculationFailed:
+            continue
+    return None
+
+
+def xtb_hessian(
+    species: System, positions_angstrom: np.ndarray, step_angstrom: float = 0.005, method: str = GFN2
+) -> np.ndarray:
+    """Return the xTB Hessian, shape (3N, 3N), hartree/bohr^2, by central differences of gradients.
+
+    Raises
+    ------
+    ase.calculators.calculator.CalculationFailed
+        If xTB's SCF does not converge at one of the displaced geometries.
+    """
     from ase.units import Bohr, Hartree
 
     size = positions_angstrom.size
@@ -128,7 +148,7 @@ def xtb_hessian(species: System, positions_angstrom: np.ndarray, step_angstrom: 
         for sign in (1, -1):
             moved = positions_angstrom.copy()
             moved.flat[k] += sign * step_angstrom
-            forces.append(xtb_atoms(species, moved).get_forces().ravel())
+            forces.append(xtb_atoms(species, moved, method).get_forces().ravel())
         rows[k] = (forces[1] - forces[0]) / (2 * step_angstrom)
     return 0.5 * (rows + rows.T) * Bohr**2 / Hartree
 

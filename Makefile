@@ -30,7 +30,7 @@ $(VENV)/ready: envs/requirements.txt envs/build.txt pyproject.toml
 # For maintainers: pin the newest versions that pyproject.toml allows, with hashes and without host names.
 requirements:
 	printf 'setuptools>=77\nwheel\n' | uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o envs/build.txt -
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra test -o envs/requirements.txt pyproject.toml
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra test --extra cluster -o envs/requirements.txt pyproject.toml
 
 clean:
 	rm -rf results/quick results/paper .snakemake

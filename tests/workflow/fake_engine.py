@@ -1,8 +1,8 @@
 """Stands in for the command `electroscreen`: computes nothing, writes small records of the right shape.
 
 Tables, figures and report are the real ones. Each call is noted in calls.log; FAKE_KILL names a stage that kills itself
-half-way, FAKE_HANG one that takes a minute the first time, FAKE_SLOW a dynamics that takes FAKE_STEP_S seconds from one of
-its hundred checkpoints to the next, FAKE_FAIL a species whose geometry does not converge.
+half-way, FAKE_HANG one that takes a minute the first time, FAKE_SLOW a dynamics that takes FAKE_STEP_S seconds between
+its hundred checkpoints, FAKE_FAIL a species whose geometry does not converge.
 """
 
 from __future__ import annotations

@@ -4,7 +4,9 @@
 from electroscreen.demand import QUICK_MINUTES, SMALL_MINUTES, of_reporting
 
 CORES = workflow.resource_settings.cores or 8
-LONGEST_MINUTES = int(config.get("longest_job_minutes", 1440))
+LONGEST_MINUTES = config.get("longest_job_minutes", 1440)
+if not isinstance(LONGEST_MINUTES, int) or LONGEST_MINUTES < 1:
+    sys.exit(f"electroscreen: longest_job_minutes: should be a whole number of minutes, found {LONGEST_MINUTES!r}")
 REPORTING = of_reporting(len(SPECIES) + len(COMPLEXES) + len(BOXES))
 
 

@@ -48,7 +48,8 @@ def wanted() -> dict[str, Requirement]:
 @cache
 def pinned() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for name, version in re.findall(r"^([A-Za-z0-9._-]+)==(\S+)", (ROOT / "envs/requirements.txt").read_text(), re.M):
+    text = "".join((ROOT / "envs" / name).read_text() for name in ("requirements.txt", "cluster.txt"))
+    for name, version in re.findall(r"^([A-Za-z0-9._-]+)==(\S+)", text, re.M):
         found.setdefault(canonicalize_name(name), []).append(version)
     return found
 
@@ -108,6 +109,19 @@ def test_everything_asked_for_is_pinned_within_its_range():
         assert name in pinned(), f"{name} is not pinned: make requirements"
         for version in pinned()[name]:
             assert requirement.specifier.contains(version), (name, version)
+
+
+def test_the_plugin_for_slurm_finds_what_it_needs_among_what_is_pinned():
+    """It is pinned without its dependencies, so that these are the ones that are there already."""
+    from importlib.metadata import PackageNotFoundError, requires
+
+    try:
+        needed = requires("snakemake-executor-plugin-slurm")
+    except PackageNotFoundError:
+        pytest.skip("the plugin for Slurm is not installed: make cluster")
+    for requirement in map(Requirement, needed):
+        versions = pinned()[canonicalize_name(requirement.name)]
+        assert any(requirement.specifier.contains(version) for version in versions), requirement
 
 
 @pytest.mark.parametrize("name", STAGES)

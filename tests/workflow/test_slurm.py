@@ -25,7 +25,7 @@ if missing_programs():
     lacking = ", ".join(missing_programs())
     pytest.skip(f"no Slurm here ({lacking}); Debian, Ubuntu: apt install slurm-wlm munge", allow_module_level=True)
 if importlib.util.find_spec("snakemake_executor_plugin_slurm") is None:
-    pytest.skip("no plugin for Slurm here; pip install -e '.[cluster]'", allow_module_level=True)
+    pytest.skip("no plugin for Slurm here: make cluster", allow_module_level=True)
 
 # The plugin looks first after 40 s, which on a real cluster is soon.
 SLURM = ("--profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "6")
@@ -53,7 +53,7 @@ def small_project(folder: Path) -> Workflow:
 def at_home(tmp_path_factory) -> Workflow:
     """The same, run to its end without a scheduler."""
     workflow = small_project(tmp_path_factory.mktemp("at_home") / "electroscreen")
-    workflow.run(timeout_s=1200)
+    workflow.run(timeout_s=3000)
     return workflow
 
 
@@ -74,7 +74,7 @@ def results(workflow: Workflow) -> dict[str, object]:
     return found
 
 
-def wait_until(happened, process: subprocess.Popen | None = None, seconds: float = 600) -> None:
+def wait_until(happened, process: subprocess.Popen | None = None, seconds: float = 1500) -> None:
     deadline = time.time() + seconds
     while not happened():
         assert process is None or process.poll() is None, process.communicate()
@@ -100,8 +100,10 @@ def test_drained_cancelled_stopped_killed_and_submitted_again(slurm, tmp_path, r
     small = small_project(tmp_path / "electroscreen")
     folder, calls = small.folder, small.folder / "calls.log"
     asked = slurm.environment | {"FAKE_HANG": "geometry DOL", "FAKE_SLOW": f"dynamics {BOX}", "FAKE_STEP_S": "0.3"}
+    # As the profile says: a GPU for each box.
+    options = (*SLURM, "--set-resources", "dynamics:gres='gpu:1'")
     slurm.set_node("drain")
-    with killed_at_the_end(small.start(*SLURM, **asked)) as process:
+    with killed_at_the_end(small.start(*options, **asked)) as process:
         # A drained node starts nothing; resumed, it does.
         wait_until(lambda: len(slurm.jobs("PENDING")) == 2, process)
         # Sodium and lithium fluoride are one job, all stages of both; DOL's geometry is one of its own.
@@ -117,14 +119,16 @@ def test_drained_cancelled_stopped_killed_and_submitted_again(slurm, tmp_path, r
         # The signal that comes before a time limit: dynamics stops at a checkpoint, and its next try goes on there.
         progress = folder / f"results/quick/boxes/{BOX}/replica-1/restart/progress"
         wait_until(lambda: int(written(progress) or 0) >= 20, process)
-        slurm.call("scancel", "--signal=TERM", slurm.job_of("rule_dynamics"))
+        number = slurm.job_of("rule_dynamics")
+        assert "gpu:1" in slurm.call("squeue", f"--jobs={number}", "--noheader", "--format=%b")
+        slurm.call("scancel", "--signal=TERM", number)
         wait_until(lambda: written(folder / "steps.log").count("\n") == 2, process)
 
     # Snakemake is dead, its job is not. Once that is cancelled, the next call submits what is left.
     for number, _, _ in slurm.jobs():
         slurm.call("scancel", number)
     wait_until(lambda: not slurm.jobs())
-    small.run(*SLURM, timeout_s=1200, **asked)
+    small.run(*options, timeout_s=3000, **asked)
 
     ran = small.calls()
     assert ran.count("geometry DOL") == 2

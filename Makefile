@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: screen test setup clean requirements
+.PHONY: screen test setup cluster clean requirements
 
 screen: setup
 	$(BIN)/snakemake --cores $(CORES)
@@ -15,6 +15,10 @@ test: setup
 	$(BIN)/pytest -m "not slow" $(ARGS)
 
 setup: $(VENV)/ready
+
+# What profiles/slurm needs. Not part of setup, because Snakemake loads it at every start, which then takes twice as long.
+cluster: setup
+	$(BIN)/pip install --quiet --require-hashes --no-deps -r envs/cluster.txt
 
 $(VENV)/ready: envs/requirements.txt envs/build.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -31,6 +35,7 @@ $(VENV)/ready: envs/requirements.txt envs/build.txt pyproject.toml
 requirements:
 	printf 'setuptools>=77\nwheel\n' | uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o envs/build.txt -
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra test -o envs/requirements.txt pyproject.toml
+	printf 'snakemake-executor-plugin-slurm>=2.8\nsnakemake-executor-plugin-slurm-jobstep\n' | uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-deps -c envs/requirements.txt -o envs/cluster.txt -
 
 clean:
 	rm -rf results/quick results/paper .snakemake

@@ -57,10 +57,12 @@ class Workflow:
             start_new_session=True,
         )
 
-    def run(self, *arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess:
+    def run(
+        self, *arguments: str, check: bool = True, timeout_s: float = 300, **environment: str
+    ) -> subprocess.CompletedProcess:
         """Call Snakemake and wait for its end."""
         process = self.start(*arguments, **environment)
-        stdout, stderr = process.communicate(timeout=300)
+        stdout, stderr = process.communicate(timeout=timeout_s)
         if check:
             assert process.returncode == 0, stdout + stderr
         return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
@@ -73,25 +75,16 @@ class Workflow:
         return sorted(lines)
 
 
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project that was run to its end once."""
-    folder = tmp_path_factory.mktemp("project") / "electroscreen"
+def build_project(folder: Path, **kept: tuple[str, ...]) -> Workflow:
+    """Return a project that runs with the fake engine, with these of the shipped species, complexes and boxes."""
     folder.mkdir()
     for name in ("Snakefile", "config", "profiles", "molecules", "envs"):
         source = ROOT / name
         (shutil.copytree if source.is_dir() else shutil.copy2)(source, folder / name)
-    for path in (folder / "molecules" / "species").glob("*.yaml"):
-        if path.stem not in SPECIES:
-            path.unlink()
-    for path in (folder / "molecules" / "complexes").glob("*.yaml"):
-        if path.stem not in COMPLEXES:
-            path.unlink()
-    for path in (folder / "molecules" / "boxes").glob("*.yaml"):
-        if path.stem not in BOXES:
-            path.unlink()
-    for path in (folder / "molecules" / "papers").glob("*.yaml"):
-        path.unlink()
+    for kind in ("species", "complexes", "boxes", "papers"):
+        for path in (folder / "molecules" / kind).glob("*.yaml"):
+            if path.stem not in kept.get(kind, ()):
+                path.unlink()
     (folder / "molecules" / "papers" / "one.yaml").write_text(PAPER)
     shutil.copytree(ROOT / "workflow" / "rules", folder / "workflow" / "rules")
     # The rules call `electroscreen` from the folder of the Python that runs Snakemake; the test puts its own there.
@@ -100,12 +93,18 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command.parent.mkdir()
     command.write_text(f'#!/bin/sh\nexec {sys.executable} {FAKE_ENGINE} "$@"\n')
     command.chmod(0o755)
-    prefix = f"""shell.prefix('export PATH={command.parent}:"$PATH"; ')"""
+    prefix = f"""shell.prefix('export PATH={command.parent}:"$PATH"; exec ')"""
     lines = [prefix if line.startswith("shell.prefix") else line for line in common.read_text().splitlines()]
     assert prefix in lines
     common.write_text("\n".join(lines) + "\n")
-    workflow = Workflow(folder)
-    workflow.run()
+    return Workflow(folder)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project that was run to its end once."""
+    folder = tmp_path_factory.mktemp("project") / "electroscreen"
+    build_project(folder, species=SPECIES, complexes=COMPLEXES, boxes=BOXES).run()
     return folder
 
 

@@ -1,7 +1,8 @@
 """Stands in for the command `electroscreen`: computes nothing, writes small records of the right shape.
 
 Tables, figures and report are the real ones. Each call is noted in calls.log; FAKE_KILL names a stage that kills itself
-half-way, FAKE_HANG one that takes a minute, FAKE_FAIL a species whose geometry does not converge.
+half-way, FAKE_HANG one that takes a minute the first time, FAKE_SLOW a dynamics that takes FAKE_STEP_S seconds between
+its hundred checkpoints, FAKE_FAIL a species whose geometry does not converge.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from electroscreen.project import SPECIES_STAGES, Project
 from electroscreen.recipe import digest
 from electroscreen.recipes import molecules_of
 from electroscreen.record import write_json, write_text
+from electroscreen.stopping import StoppedError, checkpoint_reached, signals_wait_for_a_checkpoint
 
 SURFACE = ("vertices_angstrom", "faces", "normals", "potential_ev", "symbols", "positions_angstrom")
 REAL = ("tables", "figures", "report", "summary")
@@ -106,20 +108,39 @@ def fake_box(project: Project, stage: str, name: str, record: dict) -> None:
         for file in files:
             write_text(replica / file, "")
         if stage == "dynamics":
-            write_text(replica / "restart" / "progress", "half")
+            write_text(replica / "restart" / "progress", go_on(replica / "restart" / "progress", name))
             die_if_asked(stage, name)
             write_text(replica / "state.csv", "phase\n")
             record |= {"density_g_per_ml": 1.0, "density_low": 0.9, "density_high": 1.1, "temperature_k": 298.0}
         write_json(replica / {"packing": "packing.json", "dynamics": "equilibration.json"}[stage], record)
 
 
+def go_on(progress: Path, name: str) -> str:
+    """Do a hundred steps, or those that are left of them, with a checkpoint after each."""
+    first = int(progress.read_text()) if progress.exists() else 0
+    slowly = os.environ.get("FAKE_SLOW") == f"dynamics {name}"
+    with Path("steps.log").open("a") as log:
+        log.write(f"{name} from step {first}\n")
+    with signals_wait_for_a_checkpoint():
+        for step in range(first, 100):
+            time.sleep(float(os.environ["FAKE_STEP_S"]) if slowly else 0)
+            if slowly:
+                write_text(progress, str(step + 1))
+            checkpoint_reached()
+    return "100"
+
+
 def die_if_asked(stage: str, name: str) -> None:
     """Die as by kill -9, or take long."""
-    if os.environ.get("FAKE_HANG") == f"{stage} {name}":
+    if os.environ.get("FAKE_HANG") == f"{stage} {name}" and not Path("hung").exists():
+        Path("hung").touch()
         time.sleep(60)
     if os.environ.get("FAKE_KILL") == f"{stage} {name}":
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except StoppedError:
+        sys.exit(5)

@@ -8,23 +8,29 @@ from __future__ import annotations
 import argparse
 import errno
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 from electroscreen import __version__
 from electroscreen.inputs import InputError
 from electroscreen.numerics import set_up_numerics
 from electroscreen.project import Project
+from electroscreen.stopping import StoppedError, signals_wait_for_a_checkpoint
 
 # No room, no quota left, or a limit on the size of files.
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; return 0, 2 after one line about wrong input, 3 if another runs, 4 if the disk is full."""
+    """Run one command; return 0, or after one line of explanation a number that says what went wrong.
+
+    2: the input; 3: another runs; 4: the disk is full; 5: stopped by a signal, at a checkpoint.
+    """
     options = _parser().parse_args(arguments)
     try:
         project = Project(options.project, options.settings)
-        options.run(project, options)
+        with signals_wait_for_a_checkpoint() if options.run in RESUMABLE else nullcontext():
+            options.run(project, options)
     except InputError as error:
         print(f"electroscreen: {error}", file=sys.stderr)
         return 2
@@ -34,6 +40,9 @@ def main(arguments: list[str] | None = None) -> int:
     except BlockingIOError:
         print("electroscreen: another process works on this already: wait for it, or stop it", file=sys.stderr)
         return 3
+    except StoppedError:
+        print("electroscreen: stopped at a checkpoint: the same command goes on from there", file=sys.stderr)
+        return 5
     except OSError as error:
         if error.errno not in DISK_FULL:
             raise
@@ -342,6 +351,9 @@ STAGES = {
     "summary": (summary, None, "print the comparison with the papers"),
     "schemas": (schemas, None, "write the JSON schemas of all input files"),
 }
+
+# Stages that keep how far they got.
+RESUMABLE = (geometry, levels, redox, binding, dynamics)
 
 
 if __name__ == "__main__":

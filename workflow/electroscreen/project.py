@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from electroscreen.complexes import Complex, atoms_of, check_complexes, read_complex
+from electroscreen.demand import Demand, of_box, of_molecule
 from electroscreen.inputs import InputError, check_name, did_you_mean, read_yaml
 from electroscreen.papers import check_papers, read_papers
 from electroscreen.recipe import box_recipe, complex_recipe, species_recipe
@@ -187,6 +188,26 @@ class Project:
             return complex_recipe(wanted, self.complex_species(wanted), self.settings)
         box = self.box(name)
         return box_recipe(stage, box, self.box_species(box), self.settings)
+
+    def demand(self, stage: str, name: str) -> Demand:
+        """Return the cores, memory and time that a stage of a species, a complex or a box asks a scheduler for."""
+        if stage in BOX_STAGES:
+            return of_box(stage, self.settings)
+        return of_molecule(stage, self._symbols(name, is_complex=stage == "binding"), self.settings)
+
+    def _symbols(self, name: str, is_complex: bool) -> tuple[str, ...]:
+        """Atoms that quantum chemistry is done on; kept, because a scheduler asks for each stage, and each try."""
+        if is_complex:
+            parts = self.complex(name).parts
+            return tuple(symbol for part, count in parts.items() for symbol in count * self._symbols(part, False))
+        if name not in self._known_symbols:
+            species = self.species(name)
+            self._known_symbols[name] = tuple((species.trimer() if species.is_long_chain else species).symbols)
+        return self._known_symbols[name]
+
+    @cached_property
+    def _known_symbols(self) -> dict[str, tuple[str, ...]]:
+        return {}
 
     def whole_molecules(self, name: str) -> list:
         """Return the components of a box as whole formula units.

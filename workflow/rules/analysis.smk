@@ -16,8 +16,8 @@ rule analysis:
         "../../envs/dynamics.yaml"
     threads: 2
     resources:
-        mem_mb=memory(2000),
-        runtime=minutes(60),
+        mem_mb=memory("analysis"),
+        runtime=minutes("analysis"),
     params:
         settings=SETTINGS,
         recipe=recipe("analysis"),

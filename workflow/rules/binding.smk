@@ -22,13 +22,12 @@ rule binding:
         xyz=ensure(f"{RESULTS}/complexes/{{complex}}/geometry.xyz", non_empty=True),
     log:
         f"{RESULTS}/complexes/{{complex}}/logs/binding.log",
-    retries: 1
     conda:
         "../../envs/quantum.yaml"
-    threads: QUANTUM_THREADS
+    threads: cores("binding")
     resources:
-        mem_mb=memory(4000),
-        runtime=minutes(480),
+        mem_mb=memory("binding"),
+        runtime=minutes("binding"),
     params:
         settings=SETTINGS,
         recipe=recipe("binding"),

@@ -11,11 +11,13 @@ rule composition:
     log:
         f"{RESULTS}/boxes/{{box}}/logs/composition.log",
     priority: 10
+    group:
+        "box"
     conda:
         "../../envs/dynamics.yaml"
     resources:
-        mem_mb=memory(1000),
-        runtime=minutes(10),
+        mem_mb=memory("composition"),
+        runtime=minutes("composition"),
     params:
         settings=SETTINGS,
         recipe=recipe("composition"),
@@ -36,11 +38,13 @@ rule packing:
     log:
         f"{RESULTS}/boxes/{{box}}/logs/packing-{{replica}}.log",
     priority: 10
+    group:
+        "box"
     conda:
         "../../envs/dynamics.yaml"
     resources:
-        mem_mb=memory(2000),
-        runtime=minutes(40),
+        mem_mb=memory("packing"),
+        runtime=minutes("packing"),
     params:
         settings=SETTINGS,
         recipe=recipe("packing"),

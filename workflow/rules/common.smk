@@ -13,8 +13,9 @@ from electroscreen.report.names import figure_names
 SETTINGS = str(config["settings"])
 RESULTS = f"results/{SETTINGS}"
 
-# The rules call `electroscreen`: the one that belongs to this Snakemake, whether or not its environment is active.
-shell.prefix(f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"; ')
+# The rules call `electroscreen`: the one that belongs to this Snakemake, whether or not its environment is active. It takes
+# the shell's place, so that a signal before the time limit kills no shell over it.
+shell.prefix(f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"; exec ')
 
 # Snakemake's own lock outlives a kill -9 and must then be removed by hand; the kernel's does not (profiles/default
 # switches the former off).
@@ -40,11 +41,6 @@ try:
 except InputError as fault:
     sys.exit(f"electroscreen: {fault}")
 
-# Two small SCFs side by side use two cores better than one on both; dynamics takes what there is.
-CORES = workflow.cores or 8
-QUANTUM_THREADS = max(1, min(4, CORES // 2))
-DYNAMICS_THREADS = min(8, CORES)
-
 
 wildcard_constraints:
     species=r"[A-Za-z][A-Za-z0-9_-]*",
@@ -53,10 +49,14 @@ wildcard_constraints:
     replica=r"[1-9][0-9]*",
 
 
+def subject(wildcards):
+    """Return the name of the species, the complex or the box that a job is about."""
+    return next(wildcards[kind] for kind in ("species", "complex", "box") if kind in wildcards.keys())
+
+
 def recipe(stage):
     """Return a params function: what decides the numbers of this stage, so that only its change reruns the job."""
-    kinds = ("species", "complex", "box")
-    return lambda wildcards: as_text(PROJECT.recipe(stage, next(wildcards[k] for k in kinds if k in wildcards.keys())))
+    return lambda wildcards: as_text(PROJECT.recipe(stage, subject(wildcards)))
 
 
 def molecules_in(box):
@@ -81,13 +81,3 @@ def of_parts(file):
         return [] if by_gfn1 else expand(f"{RESULTS}/species/{{part}}/{file}", part=wanted.parts)
 
     return parts
-
-
-def memory(megabytes):
-    """Return a resource function: more on every retry."""
-    return lambda wildcards, attempt: megabytes * 2 ** (attempt - 1)
-
-
-def minutes(first):
-    """Return a resource function: more on every retry."""
-    return lambda wildcards, attempt: first * attempt

@@ -15,13 +15,12 @@ rule dynamics:
     log:
         f"{RESULTS}/boxes/{{box}}/logs/dynamics-{{replica}}.log",
     priority: 20
-    retries: 1
     conda:
         "../../envs/dynamics.yaml"
-    threads: DYNAMICS_THREADS
+    threads: cores("dynamics")
     resources:
-        mem_mb=memory(2000),
-        runtime=minutes(1440),
+        mem_mb=memory("dynamics"),
+        runtime=minutes("dynamics"),
     params:
         settings=SETTINGS,
         recipe=recipe("dynamics"),

@@ -1,8 +1,5 @@
 # The classical model of one species: charges, then parameters.
 
-# What GAFF2 lacks is fitted to a Hessian: seconds by GFN2-xTB, hours by DFT.
-DFT_HESSIAN = PROJECT.settings.forcefield.hessian == "dft"
-
 
 rule charges:
     """RESP charges from the electrostatic potential at the species' geometry."""
@@ -13,13 +10,14 @@ rule charges:
     log:
         f"{RESULTS}/species/{{species}}/logs/charges.log",
     priority: 10
-    retries: 1
+    group:
+        together("charges")
     conda:
         "../../envs/quantum.yaml"
-    threads: QUANTUM_THREADS
+    threads: cores("charges")
     resources:
-        mem_mb=memory(4000),
-        runtime=minutes(60),
+        mem_mb=memory("charges"),
+        runtime=minutes("charges"),
     params:
         settings=SETTINGS,
         recipe=recipe("charges"),
@@ -38,12 +36,14 @@ rule forcefield:
     log:
         f"{RESULTS}/species/{{species}}/logs/forcefield.log",
     priority: 10
+    group:
+        together("forcefield")
     conda:
         "../../envs/dynamics.yaml"
-    threads: QUANTUM_THREADS if DFT_HESSIAN else 1
+    threads: cores("forcefield")
     resources:
-        mem_mb=memory(4000 if DFT_HESSIAN else 1000),
-        runtime=minutes(240 if DFT_HESSIAN else 10),
+        mem_mb=memory("forcefield"),
+        runtime=minutes("forcefield"),
     params:
         settings=SETTINGS,
         recipe=recipe("forcefield"),

@@ -11,13 +11,14 @@ rule geometry:
         density=ensure(f"{RESULTS}/species/{{species}}/density.npy", non_empty=True),
     log:
         f"{RESULTS}/species/{{species}}/logs/geometry.log",
-    retries: 1
+    group:
+        together("geometry")
     conda:
         "../../envs/quantum.yaml"
-    threads: QUANTUM_THREADS
+    threads: cores("geometry")
     resources:
-        mem_mb=memory(4000),
-        runtime=minutes(240),
+        mem_mb=memory("geometry"),
+        runtime=minutes("geometry"),
     params:
         settings=SETTINGS,
         recipe=recipe("geometry"),
@@ -37,13 +38,14 @@ rule orbital_energies:
         frontier=ensure(f"{RESULTS}/species/{{species}}/frontier.npz", non_empty=True),
     log:
         f"{RESULTS}/species/{{species}}/logs/orbitals.log",
-    retries: 1
+    group:
+        together("orbitals")
     conda:
         "../../envs/quantum.yaml"
-    threads: QUANTUM_THREADS
+    threads: cores("orbitals")
     resources:
-        mem_mb=memory(4000),
-        runtime=minutes(60),
+        mem_mb=memory("orbitals"),
+        runtime=minutes("orbitals"),
     params:
         settings=SETTINGS,
         recipe=recipe("orbitals"),
@@ -64,13 +66,14 @@ rule electrostatic_potential:
         polygons=ensure(f"{RESULTS}/species/{{species}}/esp.ply", non_empty=True),
     log:
         f"{RESULTS}/species/{{species}}/logs/esp.log",
-    retries: 1
+    group:
+        together("esp")
     conda:
         "../../envs/quantum.yaml"
-    threads: QUANTUM_THREADS
+    threads: cores("esp")
     resources:
-        mem_mb=memory(2000),
-        runtime=minutes(30),
+        mem_mb=memory("esp"),
+        runtime=minutes("esp"),
     params:
         settings=SETTINGS,
         recipe=recipe("esp"),
@@ -90,13 +93,14 @@ rule orbital_cubes:
         picture=ensure(f"{RESULTS}/species/{{species}}/orbitals.png", non_empty=True),
     log:
         f"{RESULTS}/species/{{species}}/logs/cubes.log",
-    retries: 1
+    group:
+        together("cubes")
     conda:
         "../../envs/quantum.yaml"
-    threads: QUANTUM_THREADS
+    threads: cores("cubes")
     resources:
-        mem_mb=memory(2000),
-        runtime=minutes(30),
+        mem_mb=memory("cubes"),
+        runtime=minutes("cubes"),
     params:
         settings=SETTINGS,
         recipe=recipe("cubes"),
@@ -114,13 +118,14 @@ rule further_levels:
         ensure(f"{RESULTS}/species/{{species}}/levels.json", non_empty=True),
     log:
         f"{RESULTS}/species/{{species}}/logs/levels.log",
-    retries: 1
+    group:
+        together("levels")
     conda:
         "../../envs/quantum.yaml"
-    threads: QUANTUM_THREADS
+    threads: cores("levels")
     resources:
-        mem_mb=memory(4000),
-        runtime=minutes(240),
+        mem_mb=memory("levels"),
+        runtime=minutes("levels"),
     params:
         settings=SETTINGS,
         recipe=recipe("levels"),
@@ -137,13 +142,14 @@ rule redox:
         ensure(f"{RESULTS}/species/{{species}}/redox.json", non_empty=True),
     log:
         f"{RESULTS}/species/{{species}}/logs/redox.log",
-    retries: 1
+    group:
+        together("redox")
     conda:
         "../../envs/quantum.yaml"
-    threads: QUANTUM_THREADS
+    threads: cores("redox")
     resources:
-        mem_mb=memory(4000),
-        runtime=minutes(480),
+        mem_mb=memory("redox"),
+        runtime=minutes("redox"),
     params:
         settings=SETTINGS,
         recipe=recipe("redox"),

@@ -23,11 +23,13 @@ rule tables:
         text=ensure(expand(f"{RESULTS}/tables/{{table}}.{{kind}}", table=TABLES, kind=["md", "tex"]), non_empty=True),
     log:
         f"{RESULTS}/logs/tables.log",
+    group:
+        "report"
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=memory(1000),
-        runtime=minutes(10),
+        mem_mb=memory("report"),
+        runtime=minutes("report"),
     params:
         settings=SETTINGS,
         # A species or box that was removed changes no input file, but the table; so does what a complex is compared with.
@@ -48,11 +50,13 @@ rule figures:
         ensure(FIGURES, non_empty=True),
     log:
         f"{RESULTS}/logs/figures.log",
+    group:
+        "report"
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=memory(1000),
-        runtime=minutes(10),
+        mem_mb=memory("report"),
+        runtime=minutes("report"),
     params:
         settings=SETTINGS,
         names=[*SPECIES, *BOXES],
@@ -77,11 +81,13 @@ rule report:
         ensure(f"{RESULTS}/report.html", non_empty=True),
     log:
         f"{RESULTS}/logs/report.log",
+    group:
+        "report"
     conda:
         "../../envs/report.yaml"
     resources:
-        mem_mb=memory(1000),
-        runtime=minutes(10),
+        mem_mb=memory("report"),
+        runtime=minutes("report"),
     params:
         settings=SETTINGS,
     shell:

@@ -25,6 +25,7 @@ from electroscreen.dynamics.states import COLUMNS, StateTable, words
 from electroscreen.recipe import digest
 from electroscreen.record import OK, locked, provenance, read_json, write_json, write_text
 from electroscreen.settings import Dynamics
+from electroscreen.stopping import checkpoint_reached, stop_is_asked
 
 # Settings that say how far to go; a run that has gone less far goes on.
 EXTENDABLE = ("production_ps", "equilibrate_limit")
@@ -188,6 +189,9 @@ class Run:
             state = self._closing_state(context, phase, progress, rows if done else None)
             self.restart.save(progress, state, rows)
             self._tell(phase, steps, goal, rows, time.time() - before)
+            if done and last:
+                return
+            checkpoint_reached()
             if done:
                 return
 
@@ -239,13 +243,14 @@ class Run:
     def _segment(self, context, phase: Phase, steps: int, progress: Progress) -> list[str]:
         """Step through one segment; return its rows, and write its frames if it is production.
 
-        It ends early when the clock says that it is time for a checkpoint.
+        It ends early when the clock says that it is time for a checkpoint, or a signal asks for one.
         """
         every = phase.steps(self.dynamics.frame_ps)
         frames = self._frames(phase, every, progress) if phase.name == "production" else None
-        rows, left, began = [], steps, time.time()
+        rows, left = [], steps
         good = self._moment(context, progress.phase_steps)
-        while left > 0 and (not rows or time.time() - began < 60 * self.dynamics.checkpoint_minutes):
+        until = time.time() + 60 * self.dynamics.checkpoint_minutes
+        while left > 0 and (not rows or (time.time() < until and not stop_is_asked())):
             # The first frame of a segment completes the interval that the last segment began.
             chunk = min(left, every - progress.phase_steps % every)
             self._step(context, phase, chunk, good)

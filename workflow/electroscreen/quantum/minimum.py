@@ -15,6 +15,7 @@ from electroscreen.quantum.structures import hessian_guess
 from electroscreen.quantum.vibrations import HESSIAN_GRID, Vibrations, dft_hessian, vibrations
 from electroscreen.recipe import digest
 from electroscreen.record import read_json, write_json
+from electroscreen.stopping import checkpoint_reached
 
 
 class Progress:
@@ -29,9 +30,16 @@ class Progress:
         self.state: dict[str, Any] = saved if saved.pop("recipe_hash", None) == self.recipe_hash else {}
 
     def save(self, **more: Any) -> None:
-        """Add to the state and write it; None takes a key out."""
+        """Add to the state and write it; None takes a key out.
+
+        Raises
+        ------
+        StoppedError
+            If a signal has asked for it.
+        """
         self.state = {key: value for key, value in (self.state | more).items() if value is not None}
         write_json(self.path, {"recipe_hash": self.recipe_hash, **self.state})
+        checkpoint_reached()
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,11 @@ rule boxes:
         expand(f"{RESULTS}/boxes/{{box}}/analysis.json", box=BOXES),
 
 
+onstart:
+    # What is asked for, whether it can be done here, what it will cost: seconds, and no job's input.
+    shell("electroscreen check --settings {SETTINGS}")
+
+
 onsuccess:
     if not workflow.dryrun and Path(f"{RESULTS}/report.html").exists():
         shell("electroscreen summary --settings {SETTINGS}")

@@ -11,19 +11,23 @@ import sys
 from pathlib import Path
 
 from electroscreen import __version__
+from electroscreen.damage import DamagedError, files_read, set_aside_damaged
 from electroscreen.inputs import InputError
 from electroscreen.numerics import set_up_numerics
 from electroscreen.project import Project
 
+READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 # No room, no quota left, or a limit on the size of files.
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; return 0, 2 after one line about wrong input, 3 if another runs, 4 if the disk is full."""
+    """Run one command; return 0, or after one line: 2 wrong input, 3 another runs, 4 disk full, 5 half a file."""
     options = _parser().parse_args(arguments)
     try:
         project = Project(options.project, options.settings)
+        subject = next((vars(options)[key] for key in ("species", "complex", "box") if key in options), None)
+        set_aside_damaged(files_read(project, options.stage, subject, vars(options).get("replica")))
         options.run(project, options)
     except InputError as error:
         print(f"electroscreen: {error}", file=sys.stderr)
@@ -34,7 +38,13 @@ def main(arguments: list[str] | None = None) -> int:
     except BlockingIOError:
         print("electroscreen: another process works on this already: wait for it, or stop it", file=sys.stderr)
         return 3
+    except DamagedError as error:
+        print(f"electroscreen: {error}", file=sys.stderr)
+        return 5
     except OSError as error:
+        if error.errno in READ_ONLY:
+            print(f"electroscreen: no right to use {error.filename} ({error.strerror})", file=sys.stderr)
+            return 2
         if error.errno not in DISK_FULL:
             raise
         where = f" ({error.filename})" if error.filename else ""
@@ -56,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     stages = parser.add_subparsers(title="stages, in the order of the pipeline", metavar="STAGE", required=True)
     for name, (run, subject, help_text) in STAGES.items():
         stage = stages.add_parser(name, parents=[common], help=help_text, description=run.__doc__)
-        stage.set_defaults(run=run)
+        stage.set_defaults(run=run, stage=name)
         if subject:
             stage.add_argument(subject, help=f"name of a file in molecules/{_folder(subject)}/, without .yaml")
         if name in ("packing", "dynamics"):
@@ -75,24 +85,18 @@ def _positive(text: str) -> int:
 
 
 def check(project: Project, options: argparse.Namespace) -> None:
-    """Check every file that a user writes, and compute nothing; say what the boxes hold and cost."""
+    """Check every file that a user writes, whether it can be done here, and what it costs; compute nothing."""
     project.check()
-    from electroscreen.boxes.cost import expected_cost
+    from electroscreen.preflight.run import look_ahead
 
-    for name in project.asked_boxes:
-        components = project.whole_molecules(name)
-        every = project.box_species(project.box(name))
-        atoms = sum(c.count * len(every[c.species].symbols) for c in components)
-        worst = max(components, key=lambda c: abs(c.rounding_percent))
-        print(
-            f"box {name}: {atoms} atoms ({', '.join(f'{c.count} {c.species}' for c in components)}), neutral, rounding "
-            f"{worst.rounding_percent:+.1f} % at most ({worst.species}); "
-            f"{expected_cost(atoms, project.settings.dynamics, project.results)}"
-        )
+    found = look_ahead(project)
     counts = (
         f"{len(project.species_names)} species, {len(project.complex_names)} complexes, {len(project.box_names)} boxes"
     )
-    print(f"{counts}: all inputs can be used")
+    lines = [f"{counts}: all inputs can be used", *found.facts, *(f"warning: {text}" for text in found.warnings)]
+    if found.faults:
+        raise InputError("; ".join(found.faults))
+    print("\n".join(lines))
 
 
 def geometry(project: Project, options: argparse.Namespace) -> None:

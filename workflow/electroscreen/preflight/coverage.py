@@ -46,7 +46,7 @@ def expected_layer(species: Species, settings: ForceField) -> tuple[str, str]:
     given = species.xyz or (species.start.xyz if species.start else None)
     positions = np.array([x for _, x in parse_xyz(given)]) if given else None
     if positions is None and 1 < len(species.symbols) <= LARGEST_IN_LIBRARY and "." not in species.smiles:
-        # Only to tell straight angles from bent ones, as those between fluorines of PF6.
+        # The library asks for angles; any will do here.
         positions = next(iter(embedded_conformers(species, 1)), None)
     plain = graph.skeleton(species, positions)
     own = user.own_parameters(species.forcefield, species, plain) if species.forcefield else Parameters()
@@ -56,7 +56,8 @@ def expected_layer(species: Species, settings: ForceField) -> tuple[str, str]:
         return "the species file", ""
     own_charges = settings.library_charges == "published"
     library = published(species, plain, positions, settings.ion_set, own_charges)
-    if library is not None and not user.overridden(library, own).missing:
+    # Angles that an entry lacks because they are straight, as in PF6, can be told in a computed geometry only.
+    if library is not None and (given is None or not user.overridden(library, own).missing):
         return "library", ""
     refused = [] if library is not None else typing.refusals_of(species, plain)
     if not refused and library is None:

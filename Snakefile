@@ -64,7 +64,7 @@ rule boxes:
 
 onstart:
     # What is asked for, whether it can be done here, what it will cost: seconds, and no job's input.
-    shell("electroscreen check --settings {SETTINGS}")
+    shell("electroscreen check --settings {SETTINGS}" + ("" if workflow.local_exec else " --elsewhere"))
 
 
 onsuccess:

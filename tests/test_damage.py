@@ -122,7 +122,7 @@ def test_a_damaged_file_is_set_aside_and_told_until_it_is_there_again(tmp_path):
     )
     assert "(by hand: electroscreen geometry a b)" in str(told.value)
     assert sorted(path.name for path in good.parent.iterdir()) == ["charges.json", "geometry.xyz.damaged"]
-    with pytest.raises(DamagedError, match="was damaged"):
+    with pytest.raises(DamagedError, match="ends in the middle: set aside"):
         set_aside_damaged([good, bad])
     write_text(bad, "1\nx\nLi 0 0 0\n")
     set_aside_damaged([good, bad, gone])
@@ -158,7 +158,7 @@ def test_the_command_tells_it_in_one_line(project, electroscreen, words, damaged
     path = project / "results" / "quick" / damaged
     write_text(path, "[1, 2")
     code, out, err = electroscreen(*words, "--project", project)
-    assert (code, out, len(err)) == (5, [], 1), err
+    assert (code, out, len(err)) == (6, [], 1), err
     assert err[0].startswith(f"electroscreen: {path} ")
     assert by_hand in err[0]
     assert not path.exists()

@@ -163,6 +163,9 @@ def test_missing_programs_are_told_where_they_are_needed(project, electroscreen,
 
     monkeypatch.setattr(amber, "amber_home", missing)
     assert "antechamber and parmchk2 do not run: AmberTools is incomplete" in refused()
+    code, out, _ = electroscreen("check", "--project", project, "--elsewhere")
+    assert code == 0
+    assert any(line.startswith("warning: on this machine, antechamber and parmchk2 do not run") for line in out)
     edit(project, "config/quick.yaml", "boxes: [natfsi_dol_fec]", "boxes: []")
     assert "programs" not in "\n".join(told(electroscreen, project))
 

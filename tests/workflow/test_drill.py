@@ -332,9 +332,9 @@ def test_no_text_of_an_input_reaches_a_shell_or_a_page_unescaped(workflow):
     for path in sorted((folder / "molecules").rglob("*.yaml")):
         text = path.read_text()
         for keys in (r"title|citation|notes|level_of_theory", r"\s+(?:- )?(?:table|subject|where)"):
-            text = re.sub(rf"(?m)^({keys}): .*$", lambda found: f"{found[1]}: {quoted}", text)
+            text = re.sub(rf"(?m)^({keys}): (?![|>]).*$", lambda found: f"{found[1]}: {quoted}", text)
         path.write_text(text)
-    done = workflow.run("--forcerun", "orbital_energies", "composition", "tables", "--printshellcmds")
+    done = workflow.run("--forcerun", "composition", "tables", "--printshellcmds")
     assert not list(folder.rglob("OWNED"))
     for line in (done.stdout + done.stderr).splitlines():
         if line.strip().startswith("electroscreen "):

@@ -22,7 +22,7 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; return 0, or after one line: 2 wrong input, 3 another runs, 4 disk full, 5 half a file."""
+    """Run one command; return 0, or after one line: 2 wrong input, 3 another runs, 4 disk full, 6 half a file."""
     options = _parser().parse_args(arguments)
     try:
         project = Project(options.project, options.settings)
@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 3
     except DamagedError as error:
         print(f"electroscreen: {error}", file=sys.stderr)
-        return 5
+        return 6
     except OSError as error:
         if error.errno in READ_ONLY:
             print(f"electroscreen: no right to use {error.filename} ({error.strerror})", file=sys.stderr)
@@ -71,6 +71,8 @@ def _parser() -> argparse.ArgumentParser:
             stage.add_argument(subject, help=f"name of a file in molecules/{_folder(subject)}/, without .yaml")
         if name in ("packing", "dynamics"):
             stage.add_argument("--replica", type=_positive, default=1, help="number of the replica (default: 1)")
+        if name == "check":
+            stage.add_argument("--elsewhere", action="store_true", help="jobs will run on other machines than this one")
     return parser
 
 
@@ -89,7 +91,7 @@ def check(project: Project, options: argparse.Namespace) -> None:
     project.check()
     from electroscreen.preflight.run import look_ahead
 
-    found = look_ahead(project)
+    found = look_ahead(project, options.elsewhere)
     counts = (
         f"{len(project.species_names)} species, {len(project.complex_names)} complexes, {len(project.box_names)} boxes"
     )

@@ -124,7 +124,7 @@ def set_aside_damaged(paths: Iterable[Path]) -> None:
             path.replace(aside)
             told.append((path, why))
         elif aside.exists():
-            told.append((path, "was damaged"))
+            told.append((path, fault(aside) or "was damaged"))
     if told:
         path, why = told[0]
         more = f" (and {len(told) - 1} more)" if len(told) > 1 else ""
@@ -137,11 +137,12 @@ def set_aside_damaged(paths: Iterable[Path]) -> None:
 def fault(path: Path) -> str | None:
     """Return what is wrong with a file of results, None if it is whole or of a kind that nobody reads."""
     path = Path(path)
-    check = CHECKS.get(path.suffix)
+    name = path.name.removesuffix(ASIDE)
+    check = CHECKS.get(Path(name).suffix)
     if check is None:
         return None
     if path.stat().st_size == 0:
-        record = EMPTY_WITH.get(path.name)
+        record = EMPTY_WITH.get(name)
         return None if record and _says_nothing(path.with_name(record)) else "is empty"
     try:
         return check(path)

@@ -12,8 +12,13 @@ from electroscreen.preflight.theory import look_at_levels
 from electroscreen.project import Project
 
 
-def look_ahead(project: Project) -> Findings:
+def look_ahead(project: Project, elsewhere: bool = False) -> Findings:
     """Look at everything that can be known before anything is computed.
+
+    Parameters
+    ----------
+    elsewhere
+        Whether jobs run on other machines: then what this one lacks is a doubt and no fault.
 
     Raises
     ------
@@ -25,7 +30,11 @@ def look_ahead(project: Project) -> Findings:
     found.add(look_at_boxes(asked))
     fields = look_at_force_fields(asked)
     found.add(fields)
-    found.add(look_at_programs(asked, fields.facts))
+    programs = look_at_programs(asked, fields.facts)
+    if elsewhere:
+        programs.warnings += [f"on this machine, {fault}" for fault in programs.faults]
+        programs.faults = []
+    found.add(programs)
     if found.faults:
         # Without a basis there is no size to estimate from.
         return found

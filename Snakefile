@@ -63,6 +63,11 @@ rule boxes:
         expand(f"{RESULTS}/boxes/{{box}}/analysis.json", box=BOXES),
 
 
+onstart:
+    # What is asked for, whether it can be done here, what it will cost: seconds, and no job's input.
+    shell("electroscreen check --settings {SETTINGS}" + ("" if workflow.local_exec else " --elsewhere"))
+
+
 onsuccess:
     if not workflow.dryrun and Path(f"{RESULTS}/report.html").exists():
         shell("electroscreen summary --settings {SETTINGS}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import subprocess
 import sys
 import time
@@ -171,8 +172,13 @@ def test_the_hash_is_the_same_on_every_machine_and_in_every_process():
 
 
 def test_what_a_killed_writer_left_is_swept_away(tmp_path):
-    leftover = tmp_path / ".trajectory.999999.partial.xtc"
-    leftover.write_bytes(b"half")
+    # No process bears a number that large, and the one of another machine may still be alive.
+    leftover = tmp_path / f".trajectory.{platform.node()}-99999999.partial.xtc"
+    own, elsewhere = (tmp_path / f".trajectory.{who}.partial.xtc" for who in (f"{platform.node()}-1", "other-99999999"))
+    for path in (leftover, own, elsewhere):
+        path.write_bytes(b"half")
     with whole(tmp_path / "trajectory.xtc") as partial:
         partial.write_bytes(b"whole")
     assert not leftover.exists()
+    assert own.exists()
+    assert elsewhere.exists()

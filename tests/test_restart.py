@@ -140,18 +140,47 @@ def test_another_recipe_starts_afresh(tmp_path, monkeypatch):
     assert len(trajectory(folder)[0]) == 15
 
 
-@pytest.mark.parametrize("damage", ["torn", "empty", "no state"])
-def test_restart_data_that_are_damaged_are_not_trusted(tmp_path, monkeypatch, damage):
+def _half(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def _one_digit(path: Path) -> None:
+    """A bit that a disk has lost: still XML, and numbers."""
+    at = path.read_bytes().index(b".") + 1
+    content = bytearray(path.read_bytes())
+    content[at] = ord("1") if content[at] != ord("1") else ord("2")
+    path.write_bytes(content)
+
+
+DAMAGES = {
+    "torn": ("progress.json", _half),
+    "empty": ("progress.json", lambda path: path.write_text("")),
+    "a list": ("progress.json", lambda path: path.write_text("[1]")),
+    "without a key": ("progress.json", lambda path: path.write_text('{"segments": 3}')),
+    "of another time": ("progress.json", lambda path: path.write_text(path.read_text().replace("segments", "pieces"))),
+    "no state": ("state-*.xml", Path.unlink),
+    "half a state": ("state-*.xml", _half),
+    "a digit of the state": ("state-*.xml", _one_digit),
+    "half the rows": ("rows-*.csv", _half),
+    "half the frames": ("frames-*.xtc", _half),
+    "no frames": ("frames-*.xtc", Path.unlink),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_restart_data_that_are_damaged_are_not_trusted(tmp_path, monkeypatch, capsys, damage):
+    """Whatever is broken, one line says so, and the run is that of one which was never interrupted."""
     folder = small_box(tmp_path / "replica-1")
-    interrupted(folder, dynamics(**TINY), 3, monkeypatch)
-    progress = folder / "restart" / "progress.json"
-    if damage == "no state":
-        for path in (folder / "restart").glob("state-*.xml"):
-            path.unlink()
-    else:
-        progress.write_text("" if damage == "empty" else progress.read_text()[:20], encoding="utf-8")
+    interrupted(folder, dynamics(**TINY), PRODUCTION_BEGINS + 1, monkeypatch)
+    pattern, spoil = DAMAGES[damage]
+    path = sorted((folder / "restart").glob(pattern))[0]
+    spoil(path)
+    capsys.readouterr()
     run(folder, dynamics(**TINY))
+    said = [line for line in capsys.readouterr().err.splitlines() if "damaged" in line]
+    assert said == [f"restart data are damaged ({path}): the run starts afresh"]
     assert len(read_states(folder / "state.csv")) == 15 + 20 + 30
+    assert trajectory(folder)[0] == pytest.approx(0.2 * np.arange(1, 31), abs=1e-4)
 
 
 SCRIPT = """

@@ -173,11 +173,27 @@ def test_a_whole_openmm_file_gives_the_same_energies(tmp_path):
         ("<ForceField></ForceField>", "has no <NonbondedForce>"),
         ("<ForceField><Script>x=1</Script></ForceField>", "holds a script, which is not run"),
         ('<ForceField><NonbondedForce coulomb14scale="0.8" lj14scale="0.5"/></ForceField>', "OpenMM cannot use it"),
+        ('<ForceField><NonbondedForce coulomb14scale="x" lj14scale="0.5"/></ForceField>', "<NonbondedForce>: "),
+        ('<ForceField><Include file="other.xml"/><NonbondedForce/></ForceField>', "includes another file"),
+        (
+            "<ForceField><NonbondedForce coulomb14scale='0.8' lj14scale='0.5' "
+            'useDispersionCorrection=\'open("OWNED", "w") and 1\'/></ForceField>',
+            "useDispersionCorrection must be True or False",
+        ),
+        (
+            "<!DOCTYPE f [<!ENTITY a 'aaaaaaaaaa'>"
+            + "".join(f"<!ENTITY {b} '{10 * f'&{a};'}'>" for a, b in zip("abcdefgh", "bcdefghi", strict=True))
+            + "]><ForceField>&i;</ForceField>",
+            "is no XML",
+        ),
     ],
 )
-def test_an_openmm_file_that_cannot_be_used_is_refused(tmp_path, text, reason):
+def test_an_openmm_file_that_cannot_be_used_is_refused(tmp_path, monkeypatch, text, reason):
+    """OpenMM runs scripts, follows includes and evaluates one attribute as Python: none of that may be a user's."""
+    monkeypatch.chdir(tmp_path)
     _, record = force_field(tmp_path, with_own("BF4", xml=text))
     assert reason in record["verdict"]
+    assert not (tmp_path / "OWNED").exists()
 
 
 def test_a_file_beside_the_species_file_is_read(tmp_path):
@@ -189,5 +205,11 @@ def test_a_file_beside_the_species_file_is_read(tmp_path):
     )
     with pytest.raises(InputError, match=r"forcefield\.xml: there is no file 'own\.xml' beside it"):
         read_species(path)
+    written = path.read_text(encoding="utf-8")
+    for elsewhere in ("../own.xml", "/etc/hostname", "sub/own.xml", ".."):
+        path.write_text(written.replace("own.xml", elsewhere), encoding="utf-8")
+        with pytest.raises(InputError, match=r"is no name of a file beside it|there is no file"):
+            read_species(path)
+    path.write_text(written, encoding="utf-8")
     (tmp_path / "own.xml").write_text("<ForceField/>", encoding="utf-8")
     assert read_species(path).forcefield.xml == "<ForceField/>"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+import struct
 import sys
 import time
 from pathlib import Path
@@ -16,10 +17,11 @@ from pathlib import Path
 import numpy as np
 
 from electroscreen import cli
+from electroscreen.damage import DamagedError, files_read, set_aside_damaged
 from electroscreen.project import SPECIES_STAGES, Project
 from electroscreen.recipe import digest
 from electroscreen.recipes import molecules_of
-from electroscreen.record import write_json, write_text
+from electroscreen.record import whole, write_json, write_text
 from electroscreen.stopping import StoppedError, checkpoint_reached, signals_wait_for_a_checkpoint
 
 SURFACE = ("vertices_angstrom", "faces", "normals", "potential_ev", "symbols", "positions_angstrom")
@@ -29,6 +31,8 @@ REAL = ("tables", "figures", "report", "summary")
 def main() -> int:
     """Note the call and fake the stage."""
     stage, subject = sys.argv[1], sys.argv[2]
+    if stage == "check":
+        return cli.main(sys.argv[1:]) if os.environ.get("REAL_CHECK") else 0
     if stage in REAL:
         with Path("calls.log").open("a") as log:
             log.write(f"{stage}\n")
@@ -36,6 +40,11 @@ def main() -> int:
     project = Project(Path(), sys.argv[sys.argv.index("--settings") + 1])
     with Path("calls.log").open("a") as log:
         log.write(f"{stage} {subject}\n")
+    replica = int(sys.argv[sys.argv.index("--replica") + 1]) if "--replica" in sys.argv else None
+    try:
+        set_aside_damaged(files_read(project, stage, subject, replica))
+    except DamagedError as error:
+        sys.exit(f"electroscreen: {error}")
     record = {"verdict": "ok", "warnings": [], "provenance": {"recipe_hash": digest(project.recipe(stage, subject))}}
     if stage in SPECIES_STAGES:
         fake_species(project, stage, subject, record)
@@ -63,11 +72,12 @@ def fake_species(project: Project, stage: str, name: str, record: dict) -> None:
     if stage == "esp":
         record |= {"v_max_ev": 1.0, "v_min_ev": -1.0, "isodensity_e_per_bohr3": 0.001}
         np.savez(folder / "esp.npz", **dict.fromkeys(SURFACE, np.zeros((0, 3))))
-        for suffix in ("png", "ply"):
-            write_text(folder / f"esp.{suffix}", "fake\n")
+        write_text(folder / "esp.ply", "fake\n")
+        write_picture(folder / "esp.png")
     if stage == "cubes":
-        for file in ("homo.cube", "lumo.cube", "orbitals.png"):
+        for file in ("homo.cube", "lumo.cube"):
             write_text(folder / file, "fake\n")
+        write_picture(folder / "orbitals.png")
     if stage == "forcefield":
         write_text(folder / "forcefield.xml", "<ForceField/>")
     write_json(folder / f"{stage}.json", record)
@@ -104,10 +114,12 @@ def fake_box(project: Project, stage: str, name: str, record: dict) -> None:
         write_json(folder / "analysis.json", record)
     else:
         replica = folder / f"replica-{sys.argv[sys.argv.index('--replica') + 1]}"
-        files = {"packing": ["packed.pdb", "system.xml"], "dynamics": ["trajectory.xtc"]}[stage]
-        for file in files:
-            write_text(replica / file, "")
+        if stage == "packing":
+            write_text(replica / "packed.pdb", "REMARK fake\nEND\n")
+            write_text(replica / "system.xml", "<System>\n</System>\n")
         if stage == "dynamics":
+            with whole(replica / "trajectory.xtc") as partial:
+                partial.write_bytes(3 * (struct.pack(">iiif", 1995, 1, 0, 0.0) + bytes(52)))
             write_text(replica / "restart" / "progress", go_on(replica / "restart" / "progress", name))
             die_if_asked(stage, name)
             write_text(replica / "state.csv", "phase\n")
@@ -128,6 +140,14 @@ def go_on(progress: Path, name: str) -> str:
                 write_text(progress, str(step + 1))
             checkpoint_reached()
     return "100"
+
+
+def write_picture(path: Path) -> None:
+    """Write one white point."""
+    from PIL import Image
+
+    with whole(path) as partial:
+        Image.new("L", (1, 1), 255).save(partial)
 
 
 def die_if_asked(stage: str, name: str) -> None:

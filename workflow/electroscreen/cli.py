@@ -12,11 +12,13 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from electroscreen import __version__
+from electroscreen.damage import DamagedError, files_read, set_aside_damaged
 from electroscreen.inputs import InputError
 from electroscreen.numerics import set_up_numerics
 from electroscreen.project import Project
 from electroscreen.stopping import StoppedError, signals_wait_for_a_checkpoint
 
+READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 # No room, no quota left, or a limit on the size of files.
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -24,11 +26,13 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return 0, or after one line of explanation a number that says what went wrong.
 
-    2: the input; 3: another runs; 4: the disk is full; 5: stopped by a signal, at a checkpoint.
+    2: the input; 3: another runs; 4: the disk is full; 5: stopped by a signal, at a checkpoint; 6: half a file.
     """
     options = _parser().parse_args(arguments)
     try:
         project = Project(options.project, options.settings)
+        subject = next((vars(options)[key] for key in ("species", "complex", "box") if key in options), None)
+        set_aside_damaged(files_read(project, options.stage, subject, vars(options).get("replica")))
         with signals_wait_for_a_checkpoint() if options.run in RESUMABLE else nullcontext():
             options.run(project, options)
     except InputError as error:
@@ -43,7 +47,13 @@ def main(arguments: list[str] | None = None) -> int:
     except StoppedError:
         print("electroscreen: stopped at a checkpoint: the same command goes on from there", file=sys.stderr)
         return 5
+    except DamagedError as error:
+        print(f"electroscreen: {error}", file=sys.stderr)
+        return 6
     except OSError as error:
+        if error.errno in READ_ONLY:
+            print(f"electroscreen: no right to use {error.filename} ({error.strerror})", file=sys.stderr)
+            return 2
         if error.errno not in DISK_FULL:
             raise
         where = f" ({error.filename})" if error.filename else ""
@@ -65,11 +75,13 @@ def _parser() -> argparse.ArgumentParser:
     stages = parser.add_subparsers(title="stages, in the order of the pipeline", metavar="STAGE", required=True)
     for name, (run, subject, help_text) in STAGES.items():
         stage = stages.add_parser(name, parents=[common], help=help_text, description=run.__doc__)
-        stage.set_defaults(run=run)
+        stage.set_defaults(run=run, stage=name)
         if subject:
             stage.add_argument(subject, help=f"name of a file in molecules/{_folder(subject)}/, without .yaml")
         if name in ("packing", "dynamics"):
             stage.add_argument("--replica", type=_positive, default=1, help="number of the replica (default: 1)")
+        if name == "check":
+            stage.add_argument("--elsewhere", action="store_true", help="jobs will run on other machines than this one")
     return parser
 
 
@@ -84,24 +96,18 @@ def _positive(text: str) -> int:
 
 
 def check(project: Project, options: argparse.Namespace) -> None:
-    """Check every file that a user writes, and compute nothing; say what the boxes hold and cost."""
+    """Check every file that a user writes, whether it can be done here, and what it costs; compute nothing."""
     project.check()
-    from electroscreen.boxes.cost import expected_cost
+    from electroscreen.preflight.run import look_ahead
 
-    for name in project.asked_boxes:
-        components = project.whole_molecules(name)
-        every = project.box_species(project.box(name))
-        atoms = sum(c.count * len(every[c.species].symbols) for c in components)
-        worst = max(components, key=lambda c: abs(c.rounding_percent))
-        print(
-            f"box {name}: {atoms} atoms ({', '.join(f'{c.count} {c.species}' for c in components)}), neutral, rounding "
-            f"{worst.rounding_percent:+.1f} % at most ({worst.species}); "
-            f"{expected_cost(atoms, project.settings.dynamics, project.results)}"
-        )
+    found = look_ahead(project, options.elsewhere)
     counts = (
         f"{len(project.species_names)} species, {len(project.complex_names)} complexes, {len(project.box_names)} boxes"
     )
-    print(f"{counts}: all inputs can be used")
+    lines = [f"{counts}: all inputs can be used", *found.facts, *(f"warning: {text}" for text in found.warnings)]
+    if found.faults:
+        raise InputError("; ".join(found.faults))
+    print("\n".join(lines))
 
 
 def geometry(project: Project, options: argparse.Namespace) -> None:

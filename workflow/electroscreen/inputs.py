@@ -17,7 +17,8 @@ class InputError(ValueError):
     """Something the user wrote is wrong; the message is one line: file, field, fault, remedy."""
 
     def __init__(self, message: str):
-        super().__init__(" ".join(message.splitlines()))
+        line = " ".join(message.splitlines())
+        super().__init__(line if len(line) <= LONGEST_MESSAGE else f"{line[:LONGEST_MESSAGE]} ...")
 
 
 class Model(BaseModel):
@@ -28,6 +29,17 @@ class Model(BaseModel):
 
 
 ModelType = TypeVar("ModelType", bound=Model)
+
+LONGEST_MESSAGE = 800
+LISTED_AT_MOST = 60
+
+# What a person types into a file of molecules is far below this.
+LARGEST_FILE_BYTES = 5_000_000
+
+# Signs that nobody sees: they end in names, tables and pages, and some turn the text around them the other way.
+_UNSEEN = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ud800-\udfff\ufeff\ufffe\uffff]"
+)
 
 _FLOAT = r"([-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN))$"
 
@@ -58,7 +70,34 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"(~|null|Nul
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"(true|True|TRUE|false|False|FALSE)$"), [*"tTfF"])
 _Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"[-+]?[0-9]+$"), [*"-+0123456789"])
 _Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(_FLOAT), [*"-+.0123456789"])
-_Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(loader.construct_scalar(node)))
+
+
+def _refuse(node: yaml.Node, why: str) -> None:
+    raise yaml.constructor.ConstructorError(None, None, why, node.start_mark)
+
+
+def _whole_number(loader: _Loader, node: yaml.Node) -> int:
+    text = loader.construct_scalar(node)
+    if re.fullmatch(r"[-+]?0[0-9]+", text):
+        _refuse(node, f"'{text}' begins with a zero, which some programs take for octal: write it without")
+    return int(text)
+
+
+def _nothing(loader: _Loader, node: yaml.Node) -> None:
+    if loader.construct_scalar(node) == "":
+        _refuse(node, "a value is missing here: write one, or remove the line ('null' says that none is meant)")
+
+
+def _text(loader: _Loader, node: yaml.Node) -> str:
+    text = loader.construct_scalar(node)
+    if found := _UNSEEN.search(text):
+        _refuse(node, f"a text holds the invisible sign {found[0]!a}")
+    return text
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _whole_number)
+_Loader.add_constructor("tag:yaml.org,2002:null", _nothing)
+_Loader.add_constructor("tag:yaml.org,2002:str", _text)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -70,6 +109,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         If the file is missing, is not text, is not YAML, or holds anything but one mapping.
     """
     try:
+        if path.stat().st_size > LARGEST_FILE_BYTES:
+            raise InputError(f"{path}: is larger than {LARGEST_FILE_BYTES // 10**6} MB: what people write never is")
         data = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file{_similar_file(path)}") from None
@@ -129,7 +170,9 @@ def did_you_mean(word: str, known: list[str]) -> str:
     near = difflib.get_close_matches(word.lower(), [k.lower() for k in known], n=1, cutoff=0.6)
     if near:
         return next(f", did you mean '{k}'?" for k in known if k.lower() == near[0])
-    return f"; known are {', '.join(sorted(known))}" if known else ""
+    listed = sorted(known)[:LISTED_AT_MOST]
+    more = f" and {len(known) - len(listed)} more" if len(known) > len(listed) else ""
+    return f"; known are {', '.join(listed)}{more}" if known else ""
 
 
 def _explain(error: ValidationError, model: type[BaseModel]) -> str:

@@ -113,6 +113,8 @@ def read_own_xml(data: dict, path: Path) -> None:
     own = data.get("forcefield")
     name = own.get("xml") if isinstance(own, dict) else None
     if isinstance(name, str) and "<" not in name:
+        if Path(name).name != name:
+            raise InputError(f"{path}: forcefield.xml: '{name}' is no name of a file beside it")
         try:
             own["xml"] = (path.parent / name).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):

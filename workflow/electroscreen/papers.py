@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from electroscreen.complexes import Complex, parts_label, total_parts
 from electroscreen.inputs import InputError, Model, did_you_mean, parse_model, read_named
+from electroscreen.sites import parse_site
 
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Text = Annotated[str, Field(min_length=1)]
@@ -235,7 +236,19 @@ def check_papers(
         for field, kind, name in _references(paper):
             if name not in known[kind]:
                 raise InputError(f"{path}: {field}: there is no {kind} '{name}'{did_you_mean(name, known[kind])}")
+        _check_sites(path, paper)
         _check_comparisons(path, paper, complexes)
+
+
+def _check_sites(path: Path, paper: Paper) -> None:
+    """A site that is none would stand in the table as not computed for ever."""
+    for number, value in enumerate(paper.values):
+        asked = value.result.coordination
+        for end, site in (("center", asked.center), ("partner", asked.partner)) if asked else ():
+            try:
+                parse_site(site)
+            except ValueError as error:
+                raise InputError(f"{path}: values.{number}.result.coordination.{end}: {error}") from None
 
 
 def _check_comparisons(path: Path, paper: Paper, complexes: Mapping[str, Complex]) -> None:

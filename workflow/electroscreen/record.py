@@ -26,10 +26,13 @@ def whole(path: Path) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # The suffix stays last because writers (ASE, matplotlib) choose the format by it.
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
-    # Jobs hold locks, so whoever else wrote aside for this path was killed.
+    node, own = platform.node(), os.getpid()
+    partial = path.with_name(f".{path.stem}.{node}-{own}.partial{path.suffix}")
     for leftover in path.parent.glob(f".{glob.escape(path.stem)}.*.partial{glob.escape(path.suffix)}"):
-        leftover.unlink(missing_ok=True)
+        writer = leftover.name.removesuffix(f".partial{path.suffix}").rpartition("-")
+        # A job of a Snakemake that was killed may still write the same; only what nobody writes any more is swept away.
+        if writer[0].endswith(f".{node}") and writer[2].isdigit() and not _runs(int(writer[2])):
+            leftover.unlink(missing_ok=True)
     try:
         yield partial
         with partial.open("rb") as written:
@@ -37,6 +40,16 @@ def whole(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 @contextmanager

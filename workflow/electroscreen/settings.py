@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -9,16 +10,19 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from electroscreen.complexes import Complex, Dispersion
-from electroscreen.inputs import InputError, Model, check_name, parse_model, read_yaml
+from electroscreen.inputs import InputError, Model, check_name, did_you_mean, parse_model, read_yaml
 
 
 class Level(Model):
     """A level of theory for PySCF."""
 
     functional: str = Field(description="as PySCF names it; b3lypg is B3LYP with VWN-III, which Gaussian calls B3LYP")
-    basis: str
+    # PySCF would take a path for a file of its own, whose changes no recipe sees.
+    basis: str = Field(pattern=r"^[^/\\]+$")
     cartesian: bool = Field(description="Cartesian d functions, which Gaussian uses with the 6-31G family")
-    heavy_basis: str = Field(description="for elements that `basis` lacks, with its own effective core potential")
+    heavy_basis: str = Field(
+        pattern=r"^[^/\\]+$", description="for elements that `basis` lacks, with its own effective core potential"
+    )
     density_fitting: bool = True
 
     @property
@@ -127,7 +131,7 @@ class ForceField(Model):
     """Charges and parameters of the classical model."""
 
     resp_method: Literal["hf"] = "hf"
-    resp_basis: str = "6-31g(d)"
+    resp_basis: str = Field(default="6-31g(d)", pattern=r"^[^/\\]+$")
     resp_conformers: int = Field(default=1, ge=1)
     library_charges: Literal["resp", "published"] = Field(
         default="resp", description="charges of ions whose parameters are in the library: RESP, or as published"
@@ -237,6 +241,23 @@ class Settings(Model):
     forcefield: ForceField
     box: Box
     dynamics: Dynamics
+
+
+def settings_name(config: Mapping[str, Any]) -> str:
+    """Return which settings Snakemake's config names.
+
+    Raises
+    ------
+    InputError
+        For any other key: `--config setings=paper` must not run the default in silence.
+    """
+    unknown = sorted(set(config) - {"settings"})
+    if unknown:
+        hint = did_you_mean(unknown[0], ["settings"])
+        raise InputError(f"config: {unknown[0]}: unknown key{hint} (what to compute is said in config/SETTINGS.yaml)")
+    if not isinstance(config.get("settings"), str):
+        raise InputError(f"config: settings: must be the name of a file in config/, found {config.get('settings')!r}")
+    return config["settings"]
 
 
 @lru_cache(maxsize=8)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from math import isfinite
+from math import dist, isfinite
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,6 +15,9 @@ from electroscreen.overrides import OwnForceField, read_own_xml
 from electroscreen.smiles import atomic_number, hill_formula, molecule
 
 Role = Literal["cation", "anion", "salt", "solvent", "additive", "interphase", "polymer", "metal"]
+
+# Nothing that belongs together is further apart, ion pairs and parts of complexes included.
+LONELY_ANGSTROM = 6.0
 
 _ATOM_LINE = re.compile(r"\s*([A-Z][a-z]?)((?:\s+[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?){3})\s*")
 
@@ -28,7 +31,7 @@ class StartingGeometry(Model):
     @field_validator("xyz", mode="after")
     @classmethod
     def _readable_atoms(cls, text: str) -> str:
-        parse_xyz(text)
+        _check_together(parse_xyz(text))
         return text
 
 
@@ -38,8 +41,9 @@ def _surrounding(solvent: object) -> object:
     if isinstance(solvent, str):
         from pyscf.solvent.smd import solvent_db
 
-        if solvent not in solvent_db:
-            hint = did_you_mean(solvent, list(solvent_db))
+        known = [name for name in solvent_db if name]
+        if solvent not in known:
+            hint = did_you_mean(solvent, known)
             raise ValueError(f"SMD knows no solvent '{solvent}'{hint}; a dielectric constant will do too")
     elif solvent is not None and not 1 < solvent < 1000:
         raise ValueError(f"a dielectric constant lies above 1 and below 1000, found {solvent:g}")
@@ -79,7 +83,7 @@ class Species(Model):
     variant_of: str | None = Field(
         default=None, description="the species of which this is another conformer or site, for tables of levels"
     )
-    density_g_per_ml: float | None = Field(default=None, gt=0, lt=25, description="of the pure liquid at 25 °C")
+    density_g_per_ml: float | None = Field(default=None, ge=0.1, lt=25, description="of the pure liquid at 25 °C")
     solvent: ImplicitSolvent | None = Field(
         default=None,
         description="around it where redox is computed: a dielectric constant (PCM), or the name of a solvent in SMD",
@@ -106,7 +110,7 @@ class Species(Model):
     @classmethod
     def _readable_atoms(cls, text: str | None) -> str | None:
         if text is not None:
-            parse_xyz(text)
+            _check_together(parse_xyz(text))
         return text
 
     @model_validator(mode="after")
@@ -275,6 +279,18 @@ def parse_xyz(text: str) -> list[tuple[str, tuple[float, float, float]]]:
             if sum((p - q) ** 2 for p, q in zip(a, b, strict=True)) < 0.4**2:
                 raise ValueError(f"atoms {j + 1} and {i + 1} are closer than 0.4 Å")
     return atoms
+
+
+def _check_together(atoms: list[tuple[str, tuple[float, float, float]]]) -> None:
+    """A coordinate with its point in the wrong place leaves an atom far from all others."""
+    if len(atoms) == 1:
+        return
+    for i, (symbol, x) in enumerate(atoms):
+        nearest = min(dist(x, y) for j, (_, y) in enumerate(atoms) if j != i)
+        if nearest > LONELY_ANGSTROM:
+            raise ValueError(
+                f"atom {i + 1} ({symbol}) is {nearest:.3g} Å from its nearest neighbour: are these angstrom?"
+            )
 
 
 def _check_ions(path: Path, species: Species, every: dict[str, Species]) -> None:

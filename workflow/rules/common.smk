@@ -9,8 +9,12 @@ from electroscreen.inputs import InputError
 from electroscreen.project import Project
 from electroscreen.recipe import as_text
 from electroscreen.report.names import figure_names
+from electroscreen.settings import settings_name
 
-SETTINGS = str(config["settings"])
+try:
+    SETTINGS = settings_name(config)
+except InputError as fault:
+    sys.exit(f"electroscreen: {fault}")
 RESULTS = f"results/{SETTINGS}"
 
 # The rules call `electroscreen`: the one that belongs to this Snakemake, whether or not its environment is active. It takes
@@ -20,12 +24,14 @@ shell.prefix(f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PAT
 # Snakemake's own lock outlives a kill -9 and must then be removed by hand; the kernel's does not (profiles/default
 # switches the former off).
 if workflow.is_main_process and not workflow.dryrun:
-    Path(".snakemake").mkdir(exist_ok=True)
-    LOCK = Path(".snakemake/electroscreen.lock").open("w")
     try:
+        Path(".snakemake").mkdir(exist_ok=True)
+        LOCK = Path(".snakemake/electroscreen.lock").open("w")
         fcntl.flock(LOCK, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         sys.exit("electroscreen: another snakemake runs in this folder: wait for it, or stop it")
+    except PermissionError as fault:
+        sys.exit(f"electroscreen: {fault.filename} belongs to somebody else, who runs here: copy the folder")
 
 try:
     PROJECT = Project(Path(), SETTINGS)

@@ -55,7 +55,7 @@ def pack(parts: list[Part], edge_angstrom: float, seed: int) -> np.ndarray:
     PackingError
         If packmol is not installed, or finds no packing.
     """
-    program = _packmol()
+    program = find_packmol()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         lines = [
@@ -104,8 +104,14 @@ def _reason(output: str) -> str:
     return (errors or said[-1:] or ["no output"])[0]
 
 
-def _packmol() -> str:
-    """The packmol of this Python environment, else the one on the path."""
+def find_packmol() -> str:
+    """Return the packmol of this Python environment, else the one on the path.
+
+    Raises
+    ------
+    PackingError
+        If there is none.
+    """
     own = Path(sysconfig.get_path("scripts")) / "packmol"
     found = str(own) if own.exists() else shutil.which("packmol")
     if found is None:

@@ -8,9 +8,11 @@ data, merged into one file each, so that a longer production goes on from there.
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import shutil
 import struct
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +25,8 @@ class Progress:
     """How far a run is; numbers count what lies safely on disk.
 
     `merged` segments lie in one file each of frames and rows; `gave_up_ps` tells of phases that ended at their limit
-    without having settled, and how long that limit was.
+    without having settled, and how long that limit was. `bytes_of` and `state_hash` tell files that somebody or some
+    disk has spoilt since.
     """
 
     phase: int = 0
@@ -34,6 +37,8 @@ class Progress:
     merged: int = 0
     merged_bytes: int = 0
     gave_up_ps: dict[str, float] = field(default_factory=dict)
+    bytes_of: dict[str, int] = field(default_factory=dict)
+    state_hash: str = ""
 
 
 class Restart:
@@ -46,14 +51,31 @@ class Restart:
         """Return the progress of an interrupted or ended run of the same recipe; a fresh start if there is none."""
         try:
             saved = read_json(self.folder / "progress.json")
-        except (OSError, ValueError):
-            saved = {}
-        if saved.pop("recipe_hash", None) == self.recipe_hash and self.state(saved["segments"]).exists():
+            if saved.pop("recipe_hash") != self.recipe_hash:
+                return self.start_afresh()
             progress = Progress(**saved)
-            if not progress.merged or _size(self.merged_frames(progress.merged)) == progress.merged_bytes:
-                self._tidy(progress)
-                return progress
+            fault = self._fault(progress)
+        except FileNotFoundError:
+            return self.start_afresh()
+        except (OSError, ValueError, LookupError, AttributeError, TypeError):
+            fault = "progress.json"
+        if fault is None:
+            self._tidy(progress)
+            return progress
+        print(f"restart data are damaged ({self.folder / fault}): the run starts afresh", file=sys.stderr, flush=True)
         return self.start_afresh()
+
+    def _fault(self, progress: Progress) -> str | None:
+        """Return the first file that is not as it was written."""
+        state = self.state(progress.segments)
+        if not state.exists():
+            return state.name
+        if progress.state_hash and _hash(state.read_bytes()) != progress.state_hash:
+            return state.name
+        sizes = dict(progress.bytes_of)
+        if progress.merged:
+            sizes[self.merged_frames(progress.merged).name] = progress.merged_bytes
+        return next((name for name, size in sizes.items() if _size(self.folder / name) != size), None)
 
     def start_afresh(self) -> Progress:
         """Forget whatever there is."""
@@ -68,6 +90,9 @@ class Restart:
             _sync(self.frames(progress.segments))
         write_text(self.rows(progress.segments), "".join(rows))
         write_text(self.state(progress.segments), state_xml)
+        progress.state_hash = _hash(state_xml.encode())
+        written = (self.rows(progress.segments), self.frames(progress.segments))
+        progress.bytes_of |= {path.name: _size(path) for path in written if path.exists()}
         self._write(progress)
         self.state(progress.segments - 1).unlink(missing_ok=True)
 
@@ -82,6 +107,8 @@ class Restart:
         write_text(self.merged_rows(progress.segments), "".join(line + "\n" for line in self.join_rows(progress)))
         progress.merged = progress.segments
         progress.merged_bytes = _size(self.merged_frames(progress.merged))
+        rows = self.merged_rows(progress.merged)
+        progress.bytes_of = {rows.name: _size(rows)}
         self._write(progress)
         self._tidy(progress)
 
@@ -189,6 +216,10 @@ def _padded(count: int) -> int:
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else -1
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def _sync(path: Path) -> None:

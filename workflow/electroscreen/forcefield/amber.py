@@ -23,7 +23,7 @@ _FOLDERS = {"linux": "amber_linux", "darwin": "amber_macos"}
 _PROGRAMS = ("antechamber", "atomtype", "bondtype", "parmchk2")
 _GAFF2 = Path("dat") / "leap" / "parm" / "gaff2.dat"
 _PENALTY = re.compile(r",?\s*penalty score=\s*([\d.]+)[\s)]*(\(use general term[\s)]*)?")
-_CANNOT_START = 126  # a shell's exit codes from here on: not executable, not found, or killed
+CANNOT_START = 126  # a shell's exit codes from here on: not executable, not found, or killed
 
 
 class ProgramError(RuntimeError):
@@ -187,7 +187,7 @@ def _run(work: Path, program: str, *arguments: str) -> str:
         raise ProgramError(f"{program} does not run: {error}") from error
     lines = [line.strip() for line in done.stdout.decode(errors="replace").splitlines() if line.strip()]
     said = " ".join(lines[-4:]) or "it said nothing"
-    if done.returncode < 0 or done.returncode >= _CANNOT_START:
+    if done.returncode < 0 or done.returncode >= CANNOT_START:
         raise ProgramError(f"{program} broke off with exit code {done.returncode}: {said}")
     return said
 

@@ -68,7 +68,7 @@ def derived(
     amber.ProgramError
         If the typing programs do not run on this machine.
     """
-    refusals = _refusals(species, plain, sizes)
+    refusals = refusals_of(species, plain, sizes)
     if refusals:
         return Parameters(missing=refusals)
     reference = compute_reference()
@@ -106,7 +106,7 @@ def derived(
     return found
 
 
-def _refusals(species: Species, plain, sizes: Mapping[int, Term]) -> list[Missing]:
+def refusals_of(species: Species, plain, sizes: Mapping[int, Term]) -> list[Missing]:
     if species.multiplicity != 1:
         return [Missing("open shells have no force field here")]
     if graph.pieces(plain) > 1:

@@ -44,7 +44,7 @@ def gaff2(species: Species, positions_angstrom: np.ndarray, plain) -> Parameters
     amber.ProgramError
         If the typing programs do not run on this machine.
     """
-    refusals = _refusals(species, plain)
+    refusals = refusals_of(species, plain)
     if refusals:
         return Parameters(missing=[Missing(reason) for reason in refusals])
     try:
@@ -54,7 +54,7 @@ def gaff2(species: Species, positions_angstrom: np.ndarray, plain) -> Parameters
     return _assign(types, table, plain)
 
 
-def _refusals(species: Species, plain) -> list[str]:
+def refusals_of(species: Species, plain) -> list[str]:
     """What keeps a species from GAFF2 before any program is asked."""
     if len(species.symbols) == 1:
         return [f"the library holds no ion {species.symbols[0]} of charge {species.charge:+d}"]

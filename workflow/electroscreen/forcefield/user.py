@@ -142,10 +142,20 @@ def _xml_faults(text: str) -> tuple[list[str], dict[str, float]]:
         return [f"its root is <{root.tag}>, not <ForceField>"], dict(AMBER_14)
     if root.find("Script") is not None or root.find("InitializationScript") is not None:
         return ["holds a script, which is not run"], dict(AMBER_14)
+    if root.find("Include") is not None:
+        # OpenMM would run what scripts such a file holds, and no recipe would see it change.
+        return ["includes another file: put its content here"], dict(AMBER_14)
+    corrections = {element.get("useDispersionCorrection", "True") for element in root}
+    if not corrections <= {"True", "False"}:
+        # OpenMM evaluates this attribute as Python.
+        return ["useDispersionCorrection must be True or False"], dict(AMBER_14)
     nonbonded = root.find("NonbondedForce")
     if nonbonded is None:
         return ["has no <NonbondedForce>"], dict(AMBER_14)
-    scaling = {key: float(nonbonded.get(f"{key}14scale", AMBER_14[key])) for key in AMBER_14}
+    try:
+        scaling = {key: float(nonbonded.get(f"{key}14scale", AMBER_14[key])) for key in AMBER_14}
+    except ValueError as error:
+        return [f"<NonbondedForce>: {error}"], dict(AMBER_14)
     same = all(abs(scaling[key] - AMBER_14[key]) < 1e-5 for key in AMBER_14)
     return [], dict(AMBER_14) if same else scaling
 

@@ -98,7 +98,7 @@ def build_mean_field(pyscf_molecule, level: Level, grid: int, memory_mb: int):
         mean_field = scf.UHF(pyscf_molecule) if open_shell else scf.RHF(pyscf_molecule)
     else:
         mean_field = dft.UKS(pyscf_molecule) if open_shell else dft.RKS(pyscf_molecule)
-        mean_field.xc = _checked_functional(level.functional)
+        mean_field.xc = checked_functional(level.functional)
         mean_field.grids.level = grid
     if level.density_fitting:
         mean_field = mean_field.density_fit(auxbasis=_auxiliary_basis(pyscf_molecule))
@@ -213,7 +213,7 @@ def _auxiliary_basis(pyscf_molecule) -> dict | None:
     return found | {f"GHOST-{element}": functions for element, functions in found.items()}
 
 
-def _checked_functional(name: str) -> str:
+def checked_functional(name: str) -> str:
     from pyscf.dft import libxc
 
     try:

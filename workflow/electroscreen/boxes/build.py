@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from electroscreen.boxes.composition import Composition, compose, concentrations, conversion_percent
 from electroscreen.boxes.cost import expected_cost
 from electroscreen.boxes.packing import PackingError, Part, check_length, pack
+from electroscreen.boxes.piercing import Bonded, piercing_fault
 from electroscreen.quantum.geometry import read_xyz
 from electroscreen.recipes import BoxRecipe, end_groups
 from electroscreen.record import OK, provenance, read_json, write_json, write_text
 from electroscreen.settings import Settings
 from electroscreen.species import Species
+
+# Packings with a bond through a ring that are thrown away before giving up; and how far their seeds lie apart, so that
+# no replica gets the packing of another one.
+PIERCED_LIMIT = 5
+SEEDS_APART = 1_000_000
 
 
 def write_composition(
@@ -99,8 +108,7 @@ def write_packing(
     try:
         if composition["verdict"] != OK:
             raise PackingError(composition["verdict"])
-        seed = settings.dynamics.seed + replica
-        files = _build(composition, geometries, forcefields, settings, seed)
+        files, seed = _build(composition, geometries, forcefields, settings, settings.dynamics.seed + replica)
         record |= {"verdict": OK, "seed": seed, "edge_angstrom": composition["packing_edge_angstrom"]}
     except (PackingError, ValueError) as failure:
         reason = str(failure)
@@ -125,7 +133,7 @@ def _build(
     forcefields: Mapping[str, Path],
     settings: Settings,
     seed: int,
-) -> dict[str, str]:
+) -> tuple[dict[str, str], int]:
     import io
 
     import openmm
@@ -149,10 +157,23 @@ def _build(
         edge_angstrom=edge,
         pme_tolerance=settings.dynamics.pme_tolerance,
     )
-    positions = pack(parts, edge, seed)
+    positions, seed = _pack_unpierced(parts, edge, seed, Bonded.of(system), composition["molecules"])
     text = io.StringIO()
     app.PDBFile.writeFile(topology, positions * unit.angstrom, text, keepIds=False)
-    return {"packed.pdb": text.getvalue(), "system.xml": openmm.XmlSerializer.serialize(system)}
+    return {"packed.pdb": text.getvalue(), "system.xml": openmm.XmlSerializer.serialize(system)}, seed
+
+
+def _pack_unpierced(
+    parts: list[Part], edge_angstrom: float, seed: int, bonded: Bonded, molecules: list[dict[str, Any]]
+) -> tuple[np.ndarray, int]:
+    """Return positions without a bond through a ring, and the seed that gave them."""
+    for one in range(seed, seed + PIERCED_LIMIT * SEEDS_APART, SEEDS_APART):
+        positions = pack(parts, edge_angstrom, one)
+        fault = piercing_fault(positions, edge_angstrom, bonded, molecules)
+        if fault is None:
+            return positions, one
+        print(f"packed with seed {one}: {fault}: packing once more", file=sys.stderr, flush=True)
+    raise PackingError(f"{fault}, in each of {PIERCED_LIMIT} packings: lower box.packing_density_fraction")
 
 
 def _conversion_records(box: BoxRecipe, composition: Composition, every: Mapping[str, Species]) -> list[dict[str, Any]]:

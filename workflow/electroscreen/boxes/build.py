@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from electroscreen.boxes.composition import Composition, compose, concentrations, conversion_percent
+from electroscreen.boxes.composition import Composition, chain_counts, compose, concentrations, conversion_percent
 from electroscreen.boxes.cost import expected_cost
 from electroscreen.boxes.packing import PackingError, Part, check_length, pack
 from electroscreen.boxes.piercing import Bonded, piercing_fault
+from electroscreen.conversions import mean_and_polydispersity
 from electroscreen.quantum.geometry import read_xyz
 from electroscreen.recipes import BoxRecipe, end_groups
 from electroscreen.record import OK, provenance, read_json, write_json, write_text
@@ -81,9 +82,16 @@ def describe(record: dict[str, Any]) -> list[str]:
         for c in record["components"]
     ]
     lines += [
-        f"  {c['monomer']} -> {c['chain']}: {c['percent_asked']:g} % asked, {c['percent']:.1f} % in {c['chains']} "
-        f"chains of {c['units']}; their ends, {c['end_groups']}, come on top"
+        f"  {c['monomer']} -> {', '.join(c['chain'])}: {c['percent_asked']:g} % asked, {c['percent']:.1f} % in "
+        f"{' + '.join(map(str, c['chains']))} chains of {', '.join(map(str, c['units']))}; their ends, "
+        f"{c['end_groups']}, come on top"
         for c in record["conversions"]
+    ]
+    lines += [
+        f"  chains of {c['monomer']}: mean of {c['mean_units']:.3g} units instead of {c['mean_units_asked']:.3g} "
+        f"(Mn {c['mn_g_per_mol']:.4g} g/mol), PDI {c['polydispersity']:.3f} instead of {c['polydispersity_asked']:.3f}"
+        for c in record["conversions"]
+        if len(c["chain"]) > 1
     ]
     return [*lines, *(f"  warning: {text}" for text in record["warnings"])]
 
@@ -177,19 +185,31 @@ def _pack_unpierced(
 
 
 def _conversion_records(box: BoxRecipe, composition: Composition, every: Mapping[str, Species]) -> list[dict[str, Any]]:
-    percents = conversion_percent(box, composition.components)
-    return [
-        {
-            "monomer": monomer,
-            "chain": conversion.into,
-            "units": conversion.units,
-            "chains": composition.molecules[conversion.into],
-            "percent_asked": conversion.percent,
-            "percent": percents[monomer],
-            "end_groups": end_groups(every[monomer], every[conversion.into], conversion.units),
-        }
-        for monomer, conversion in box.conversion.items()
-    ]
+    percents = conversion_percent(box, composition.components, every)
+    records = []
+    for monomer, chains in chain_counts(box, composition.components, every).items():
+        lengths, counts = zip(*chains, strict=True)
+        names, units, shares = ([getattr(n, key) for n in lengths] for key in ("species", "units", "share"))
+        mean_asked, polydispersity_asked = mean_and_polydispersity(units, shares)
+        mean, polydispersity = mean_and_polydispersity(units, counts)
+        masses = [every[name].molar_mass_g_per_mol for name in names]
+        records.append(
+            {
+                "monomer": monomer,
+                "chain": names,
+                "units": units,
+                "chains": counts,
+                "percent_asked": box.conversion[monomer].percent,
+                "percent": percents[monomer],
+                "mean_units_asked": mean_asked,
+                "mean_units": mean,
+                "mn_g_per_mol": float(np.average(masses, weights=counts)),
+                "polydispersity_asked": polydispersity_asked,
+                "polydispersity": polydispersity,
+                "end_groups": end_groups(every[monomer], every[names[0]], units[0]),
+            }
+        )
+    return records
 
 
 def _molecule_record(name: str, count: int, species: Species) -> dict[str, Any]:

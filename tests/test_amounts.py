@@ -152,7 +152,7 @@ def test_converted_monomer_stands_in_chains_of_twenty(every):
     composition = compose(polymer(), every, 20 * 16 + 17 * (20 * 11 + 9) + 60 * 11)
     assert composition.molecules == {"Na": 20, "TFSI": 20, "DOL": 60, "PDOL20": 17}
     assert composition.atoms == 20 * 16 + 60 * 11 + 17 * (20 * 11 + 9)
-    assert conversion_percent(polymer(), composition.components) == {"DOL": 85}
+    assert conversion_percent(polymer(), composition.components, every) == {"DOL": 85}
     assert [c.written for c in composition.components] == ["1 mol parts", "20 mol parts, 15 % left", "85 % of DOL"]
     assert end_groups(every["DOL"], every["PDOL20"], 20) == "C2H6O"
     monomers = 20 * 20 * 74.08
@@ -167,7 +167,7 @@ def test_all_of_the_monomer_may_be_gone(every):
 
 def test_a_chain_that_rounding_changes_says_by_how_much(every):
     components = whole_formula_units(polymer(), every, 1500)
-    (percent,) = conversion_percent(polymer(), components).values()
+    (percent,) = conversion_percent(polymer(), components, every).values()
     counts = {c.species: c.count for c in components}
     assert percent == pytest.approx(100 * 20 * counts["PDOL20"] / (20 * counts["PDOL20"] + counts["DOL"]))
     assert percent == pytest.approx(85, abs=4)

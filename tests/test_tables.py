@@ -379,6 +379,21 @@ def test_a_flawed_row_is_not_compared_but_its_number_stays(tmp_path):
     assert (row.verdict, row.ours, row.low) == ("not comparable: few exchanges; one box", "4.6", "4.1")
 
 
+def test_chains_have_a_row_a_replica_and_boxes_without_chains_none(tmp_path):
+    write_results(tmp_path)
+    path = tmp_path / "boxes" / "natfsi_dol_fec" / "replica-2" / "equilibration.json"
+    chain = {"species": "PDOL20", "chains": 5, "end_to_end_angstrom": 31.25, "ratio": 6.5, "ratio_low": None}
+    write_json(
+        path, {"verdict": "ok", "chains": [chain | {"verdict": "not relaxed: ends keep 93 % of their direction"}]}
+    )
+    build_tables(tmp_path, PAPERS, list(ORBITALS), ["natfsi_dol_fec"], tmp_path / "tables")
+    (row,) = read_table(tmp_path / "tables", "chains").to_dict("records")
+    assert (row["box"], row["replica"], row["species"], row["chains"]) == ("natfsi_dol_fec", 2, "PDOL20", 5)
+    assert (row["end_to_end_angstrom"], row["ratio"]) == (31.25, 6.5)
+    assert np.isnan(row["ratio_low"])
+    assert row["verdict"] == "not relaxed: ends keep 93 % of their direction"
+
+
 def test_a_pair_that_nobody_analysed_is_not_computed(tmp_path):
     write_results(tmp_path)
     write_box(tmp_path, "natfsi_dol_fec", coordination=[coordination("O(TFSI)", 2.3, 40.0, 1.1, 0.6, 1.6)])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from electroscreen.conversions import Conversion, lengths_of
 from electroscreen.inputs import InputError, Model, did_you_mean, parse_model, read_named
 from electroscreen.sites import check_site, check_species
 from electroscreen.species import Species, hill_formula, molecule
@@ -86,14 +87,6 @@ class Amount(Model):
     def label(self) -> str:
         """What the chemist wrote, such as '10 mL'."""
         return f"{self.value:g} {MEASURES[self.measure]}"
-
-
-class Conversion(Model):
-    """Part of a monomer that has become chains, such as 85 % of DOL in chains of 20 units."""
-
-    into: str = Field(description="the species of one whole chain, end groups included")
-    units: int = Field(ge=2, description="monomers that one chain took up")
-    percent: float = Field(gt=0, le=100, description="of the monomer")
 
 
 class Pairs(Model):
@@ -180,12 +173,14 @@ class BoxRecipe(Model):
     @field_validator("conversion")
     @classmethod
     def _monomers_are_there(cls, conversions: dict[str, Conversion], info: ValidationInfo) -> dict[str, Conversion]:
-        recipe, chains = list(info.data.get("recipe", {})), [conversion.into for conversion in conversions.values()]
+        recipe = list(info.data.get("recipe", {}))
+        chains = [name for conversion in conversions.values() for name in conversion.chains]
         for monomer, conversion in conversions.items():
             if recipe and monomer not in recipe:
                 raise ValueError(f"the recipe holds no {monomer}{did_you_mean(monomer, recipe)}")
-            if conversion.into in recipe or chains.count(conversion.into) > 1:
-                raise ValueError(f"{conversion.into} comes from {monomer} and from elsewhere: name the chains apart")
+            for name in conversion.chains:
+                if name in recipe or chains.count(name) > 1:
+                    raise ValueError(f"{name} comes from {monomer} and from elsewhere: name the chains apart")
         return conversions
 
 
@@ -202,7 +197,7 @@ def read_box(path: Path) -> BoxRecipe:
 
 def species_of(box: BoxRecipe) -> list[str]:
     """Return the species that a box names: those of the recipe, and the chains that some become."""
-    return [*box.recipe, *(conversion.into for conversion in box.conversion.values())]
+    return [*box.recipe, *(name for conversion in box.conversion.values() for name in conversion.chains)]
 
 
 def formula_units_of(box: BoxRecipe) -> list[str]:
@@ -211,7 +206,7 @@ def formula_units_of(box: BoxRecipe) -> list[str]:
     for name in box.recipe:
         conversion = box.conversion.get(name)
         names += [] if conversion and conversion.percent == 100 else [name]
-        names += [conversion.into] if conversion else []
+        names += conversion.chains if conversion else []
     return names
 
 
@@ -283,9 +278,11 @@ def check_box(path: Path, box: BoxRecipe, every: Mapping[str, Species]) -> None:
             raise InputError(f"{path}: recipe.{name}: o_per_cation is a salt's, but {name} holds no cation")
     for name, conversion in box.conversion.items():
         field = f"{path}: conversion.{name}.into"
-        _check_line(field, conversion.into, every)
+        for chain in conversion.chains:
+            _check_line(field, chain, every)
         try:
-            end_groups(every[name], every[conversion.into], conversion.units)
+            for length in lengths_of(conversion, every):
+                end_groups(every[name], every[length.species], length.units)
         except ValueError as error:
             raise InputError(f"{field}: {error}") from None
     symbols = {name: every[name].symbols for name in molecules_of(box, every)}

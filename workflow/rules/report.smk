@@ -2,7 +2,7 @@
 
 TABLES = ["frontier_orbitals", "level_scan", "redox", "esp_extrema", "charges", "binding_energies"]
 TABLES += ["coordination", "solvation", "residence", "diffusion", "displacement", "transport", "temperature", "boxes"]
-TABLES += ["compared_with_papers", "papers"]
+TABLES += ["chains", "compared_with_papers", "papers"]
 OF_SPECIES = ["geometry", "orbitals", *PICTURED, "charges"]
 RECORDS = [
     *expand(f"{RESULTS}/species/{{species}}/{{stage}}.json", species=SPECIES, stage=OF_SPECIES),
@@ -41,10 +41,11 @@ rule tables:
 
 
 rule figures:
-    """Orbital levels, g(r) with n(r), mean squared displacements."""
+    """Orbital levels, boxes, g(r) with n(r), mean squared displacements."""
     input:
         records=RECORDS,
         curves=expand(f"{RESULTS}/boxes/{{box}}/curves.npz", box=BOXES),
+        moments=expand(f"{RESULTS}/boxes/{{box}}/replica-1/{{file}}", box=BOXES, file=["packed.pdb", "trajectory.xtc"]),
         papers=PROJECT.paper_files,
     output:
         ensure(FIGURES, non_empty=True),

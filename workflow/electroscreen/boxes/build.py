@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from electroscreen.boxes.composition import Composition, compose, concentrations, conversion_percent
+import numpy as np
+
+from electroscreen.boxes.composition import Composition, chain_counts, compose, concentrations, conversion_percent
 from electroscreen.boxes.cost import expected_cost
 from electroscreen.boxes.packing import PackingError, Part, check_length, pack
+from electroscreen.boxes.piercing import Bonded, piercing_fault
+from electroscreen.conversions import mean_and_polydispersity
 from electroscreen.quantum.geometry import read_xyz
 from electroscreen.recipes import BoxRecipe, end_groups
 from electroscreen.record import OK, provenance, read_json, write_json, write_text
 from electroscreen.settings import Settings
 from electroscreen.species import Species
+
+# Packings with a bond through a ring that are thrown away before giving up; and how far their seeds lie apart, so that
+# no replica gets the packing of another one.
+PIERCED_LIMIT = 5
+SEEDS_APART = 1_000_000
 
 
 def write_composition(
@@ -72,9 +82,16 @@ def describe(record: dict[str, Any]) -> list[str]:
         for c in record["components"]
     ]
     lines += [
-        f"  {c['monomer']} -> {c['chain']}: {c['percent_asked']:g} % asked, {c['percent']:.1f} % in {c['chains']} "
-        f"chains of {c['units']}; their ends, {c['end_groups']}, come on top"
+        f"  {c['monomer']} -> {', '.join(c['chain'])}: {c['percent_asked']:g} % asked, {c['percent']:.1f} % in "
+        f"{' + '.join(map(str, c['chains']))} chains of {', '.join(map(str, c['units']))}; their ends, "
+        f"{c['end_groups']}, come on top"
         for c in record["conversions"]
+    ]
+    lines += [
+        f"  chains of {c['monomer']}: mean of {c['mean_units']:.3g} units instead of {c['mean_units_asked']:.3g} "
+        f"(Mn {c['mn_g_per_mol']:.4g} g/mol), PDI {c['polydispersity']:.3f} instead of {c['polydispersity_asked']:.3f}"
+        for c in record["conversions"]
+        if len(c["chain"]) > 1
     ]
     return [*lines, *(f"  warning: {text}" for text in record["warnings"])]
 
@@ -99,8 +116,7 @@ def write_packing(
     try:
         if composition["verdict"] != OK:
             raise PackingError(composition["verdict"])
-        seed = settings.dynamics.seed + replica
-        files = _build(composition, geometries, forcefields, settings, seed)
+        files, seed = _build(composition, geometries, forcefields, settings, settings.dynamics.seed + replica)
         record |= {"verdict": OK, "seed": seed, "edge_angstrom": composition["packing_edge_angstrom"]}
     except (PackingError, ValueError) as failure:
         reason = str(failure)
@@ -125,7 +141,7 @@ def _build(
     forcefields: Mapping[str, Path],
     settings: Settings,
     seed: int,
-) -> dict[str, str]:
+) -> tuple[dict[str, str], int]:
     import io
 
     import openmm
@@ -149,26 +165,51 @@ def _build(
         edge_angstrom=edge,
         pme_tolerance=settings.dynamics.pme_tolerance,
     )
-    positions = pack(parts, edge, seed)
+    positions, seed = _pack_unpierced(parts, edge, seed, Bonded.of(system), composition["molecules"])
     text = io.StringIO()
     app.PDBFile.writeFile(topology, positions * unit.angstrom, text, keepIds=False)
-    return {"packed.pdb": text.getvalue(), "system.xml": openmm.XmlSerializer.serialize(system)}
+    return {"packed.pdb": text.getvalue(), "system.xml": openmm.XmlSerializer.serialize(system)}, seed
+
+
+def _pack_unpierced(
+    parts: list[Part], edge_angstrom: float, seed: int, bonded: Bonded, molecules: list[dict[str, Any]]
+) -> tuple[np.ndarray, int]:
+    """Return positions without a bond through a ring, and the seed that gave them."""
+    for one in range(seed, seed + PIERCED_LIMIT * SEEDS_APART, SEEDS_APART):
+        positions = pack(parts, edge_angstrom, one)
+        fault = piercing_fault(positions, edge_angstrom, bonded, molecules)
+        if fault is None:
+            return positions, one
+        print(f"packed with seed {one}: {fault}: packing once more", file=sys.stderr, flush=True)
+    raise PackingError(f"{fault}, in each of {PIERCED_LIMIT} packings: lower box.packing_density_fraction")
 
 
 def _conversion_records(box: BoxRecipe, composition: Composition, every: Mapping[str, Species]) -> list[dict[str, Any]]:
-    percents = conversion_percent(box, composition.components)
-    return [
-        {
-            "monomer": monomer,
-            "chain": conversion.into,
-            "units": conversion.units,
-            "chains": composition.molecules[conversion.into],
-            "percent_asked": conversion.percent,
-            "percent": percents[monomer],
-            "end_groups": end_groups(every[monomer], every[conversion.into], conversion.units),
-        }
-        for monomer, conversion in box.conversion.items()
-    ]
+    percents = conversion_percent(box, composition.components, every)
+    records = []
+    for monomer, chains in chain_counts(box, composition.components, every).items():
+        lengths, counts = zip(*chains, strict=True)
+        names, units, shares = ([getattr(n, key) for n in lengths] for key in ("species", "units", "share"))
+        mean_asked, polydispersity_asked = mean_and_polydispersity(units, shares)
+        mean, polydispersity = mean_and_polydispersity(units, counts)
+        masses = [every[name].molar_mass_g_per_mol for name in names]
+        records.append(
+            {
+                "monomer": monomer,
+                "chain": names,
+                "units": units,
+                "chains": counts,
+                "percent_asked": box.conversion[monomer].percent,
+                "percent": percents[monomer],
+                "mean_units_asked": mean_asked,
+                "mean_units": mean,
+                "mn_g_per_mol": float(np.average(masses, weights=counts)),
+                "polydispersity_asked": polydispersity_asked,
+                "polydispersity": polydispersity,
+                "end_groups": end_groups(every[monomer], every[names[0]], units[0]),
+            }
+        )
+    return records
 
 
 def _molecule_record(name: str, count: int, species: Species) -> dict[str, Any]:

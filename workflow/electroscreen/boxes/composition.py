@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from electroscreen.boxes.amounts import AVOGADRO_PER_MOL, CM3_PER_ANGSTROM3, molar_volume_ml_per_mol, moles_of
+from electroscreen.conversions import Length, lengths_of
 from electroscreen.inputs import InputError
 from electroscreen.recipes import BoxRecipe, formula_units_of
 from electroscreen.species import Species
@@ -86,7 +87,7 @@ def compose(box: BoxRecipe, every: Mapping[str, Species], atoms: int) -> Composi
 
 def whole_formula_units(box: BoxRecipe, every: Mapping[str, Species], atoms: int) -> list[Component]:
     """Scale a recipe to about `atoms` atoms and round each line of it; raises as `compose` does."""
-    moles, written = _after_conversion(box, moles_of(box, every))
+    moles, written = _after_conversion(box, moles_of(box, every), every)
     atoms_per_mole = sum(amount * len(every[name].symbols) for name, amount in moles.items())
     if any(amount.measure == "count" for amount in box.recipe.values()):
         # A count is a number of molecules and no ratio, so there is nothing to scale.
@@ -144,27 +145,44 @@ def concentrations(
     ]
 
 
-def conversion_percent(box: BoxRecipe, components: list[Component]) -> dict[str, float]:
+def chain_counts(
+    box: BoxRecipe, components: list[Component], every: Mapping[str, Species]
+) -> dict[str, list[tuple[Length, int]]]:
+    """Return for each monomer that has become chains these chains, and how many there are of each."""
+    counts = {component.species: component.count for component in components}
+    return {
+        monomer: [(length, counts[length.species]) for length in lengths_of(conversion, every)]
+        for monomer, conversion in box.conversion.items()
+    }
+
+
+def conversion_percent(box: BoxRecipe, components: list[Component], every: Mapping[str, Species]) -> dict[str, float]:
     """Return for each monomer how much of it is in whole chains, in percent, after rounding."""
     counts = {component.species: component.count for component in components}
-    taken = {monomer: conversion.units * counts[conversion.into] for monomer, conversion in box.conversion.items()}
+    chains = chain_counts(box, components, every)
+    taken = {monomer: sum(length.units * count for length, count in of_one) for monomer, of_one in chains.items()}
     return {monomer: 100 * units / (units + counts.get(monomer, 0)) for monomer, units in taken.items()}
 
 
-def _after_conversion(box: BoxRecipe, moles: Mapping[str, float]) -> tuple[dict[str, float], dict[str, str]]:
+def _after_conversion(
+    box: BoxRecipe, moles: Mapping[str, float], every: Mapping[str, Species]
+) -> tuple[dict[str, float], dict[str, str]]:
     """Return moles of what is left to stand in the box, and what the chemist wrote of each."""
-    left, written = {}, {}
-    for name in formula_units_of(box):
-        if name in box.recipe:
-            conversion = box.conversion.get(name)
-            share = 1 - conversion.percent / 100 if conversion else 1.0
-            left[name] = share * moles[name]
-            written[name] = box.recipe[name].label + (f", {100 * share:g} % left" if conversion else "")
-        else:
-            monomer, conversion = next((m, c) for m, c in box.conversion.items() if c.into == name)
-            left[name] = moles[monomer] * conversion.percent / 100 / conversion.units
-            written[name] = f"{conversion.percent:g} % of {monomer}"
-    return left, written
+    made, written = {}, {}
+    for monomer, conversion in box.conversion.items():
+        lengths = lengths_of(conversion, every)
+        chains = moles[monomer] * conversion.percent / 100 / sum(length.share * length.units for length in lengths)
+        for length in lengths:
+            made[length.species] = chains * length.share
+            part = f", {100 * length.share:.3g} % of its chains" if len(lengths) > 1 else ""
+            written[length.species] = f"{conversion.percent:g} % of {monomer}{part}"
+    for name, amount in box.recipe.items():
+        conversion = box.conversion.get(name)
+        share = 1 - conversion.percent / 100 if conversion else 1.0
+        made[name] = share * moles[name]
+        written[name] = amount.label + (f", {100 * share:g} % left" if conversion else "")
+    names = formula_units_of(box)
+    return {name: made[name] for name in names}, {name: written[name] for name in names}
 
 
 def _check_start(box: BoxRecipe, composition: Composition) -> None:

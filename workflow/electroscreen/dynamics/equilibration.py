@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -142,11 +143,11 @@ def read_states(path: Path):
     return pd.read_csv(path)
 
 
-def judge(states, temperature_k: float) -> dict[str, Any]:
+def judge(states, temperature_k: float, faults: Sequence[str] = ()) -> dict[str, Any]:
     """Say whether a run is in equilibrium: density of the second half of NPT, then production itself.
 
     A fault counts above 1 % of the density, or of the kinetic energy for the potential energy, and 5 % of the chains'
-    radius of gyration.
+    radius of gyration; `faults` are those found elsewhere.
     """
     whole_density = states.density_g_per_ml[states.phase == "density"].to_numpy()
     half = len(whole_density) // 2
@@ -156,6 +157,7 @@ def judge(states, temperature_k: float) -> dict[str, Any]:
     change, _ = drift(density)
     energy = production.potential_energy_kj_per_mol.to_numpy()
     faults = [
+        *faults,
         _told(
             unsettled(whole_density, half, DRIFT_ALLOWED * mean.mean),
             "density",

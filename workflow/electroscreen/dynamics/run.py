@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -22,6 +23,7 @@ from electroscreen.dynamics.platform import choose_platform
 from electroscreen.dynamics.protocol import Phase, build_integrator, phases, with_ensemble
 from electroscreen.dynamics.restart import Progress, Restart, frame_ends
 from electroscreen.dynamics.states import COLUMNS, StateTable, words
+from electroscreen.dynamics.structure import describe_structure
 from electroscreen.recipe import digest
 from electroscreen.record import OK, locked, provenance, read_json, write_json, write_text
 from electroscreen.settings import Dynamics
@@ -91,8 +93,8 @@ def run_dynamics(
                 raise NotRunError(packing["verdict"])
             conditions = Conditions(composition["temperature_k"], composition["pressure_bar"], packing["seed"])
             label = f"{packing['box']} replica {packing['replica']}"
-            chains = Chains.of(composition.get("molecules", []))
-            run = Run(files, dynamics, conditions, recipe, label, threads, chains)
+            molecules = composition.get("molecules", [])
+            run = Run(files, dynamics, conditions, recipe, label, threads, molecules)
             record |= run.to_the_end()
         except NotRunError as failure:
             record["verdict"] = f"not run: {failure}"
@@ -115,13 +117,13 @@ class Run:
         recipe: dict,
         label: str,
         threads: int,
-        chains: Chains | None = None,
+        molecules: Sequence[Mapping[str, Any]] = (),
     ):
         import openmm
         from openmm import app
 
         self.files, self.dynamics, self.conditions, self.label = files, dynamics, conditions, label
-        self.chains = chains or Chains([], [])
+        self.molecules, self.chains = molecules, Chains.of(molecules)
         self.system = openmm.XmlSerializer.deserialize((files.folder / "system.xml").read_text(encoding="utf-8"))
         packed = app.PDBFile(str(files.folder / "packed.pdb"))
         self.topology, self.packed_positions = packed.topology, packed.positions
@@ -157,6 +159,8 @@ class Run:
         write_text(self.files.state_table, "\n".join([self.states.columns, *before, *wanted]) + "\n")
         self.restart.publish_frames(progress, frames, self.files.trajectory)
         ran_ps = progress.phase_steps * production.timestep_fs / 1000
+        state = self.restart.state(progress.segments)
+        faults, structure = describe_structure(self.system, state, self.files.trajectory, self.molecules)
         return {
             "platform": self.platform.getName(),
             "ns_per_day": 86.4 * ran_ps / max(progress.production_wall_seconds, 1e-9),
@@ -165,7 +169,8 @@ class Run:
             "production_ps": self.dynamics.production_ps,
             "frame_ps": every * production.timestep_fs / 1000,
             "protocol": [words(phase, self.conditions.temperature_k, self.conditions.pressure_bar) for phase in plan],
-            **judge(read_states(self.files.state_table), self.conditions.temperature_k),
+            **judge(read_states(self.files.state_table), self.conditions.temperature_k, faults),
+            **structure,
         }
 
     def _run_phase(self, phase: Phase, index: int, progress: Progress, last: bool) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from electroscreen.papers import Paper, read_papers
+from electroscreen.report.boxes import draw_box
 from electroscreen.report.curves import draw_msd, draw_rdf
 from electroscreen.report.ions import (
     draw_arrhenius,
@@ -50,6 +51,7 @@ def build_figures(
         curves = read_curves(results_dir / "boxes" / box / "curves.npz")
         reason = read_record(results_dir, f"boxes/{box}/analysis.json")["verdict"]
         pairs = analysis_rows(results_dir, box, "coordination")
+        draw_box(results_dir, box, output_dir / f"molecules_{box}")
         for center in box_centers:
             draw_rdf(center, pairs, curves, output_dir / rdf_name(box, center), reason)
         rows = {kind: analysis_rows(results_dir, box, kind) for kind in BOX_ROWS}

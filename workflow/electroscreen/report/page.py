@@ -47,7 +47,7 @@ LUMOS = {
     "difference": "difference",
     "verdict": "verdict",
 }
-OF_BOX = ("coordination", "solvation", "residence", "diffusion", "displacement", "transport")
+OF_BOX = ("chains", "coordination", "solvation", "residence", "diffusion", "displacement", "transport")
 RDF_CAPTION = "g(r), solid, and n(r), dashed; dotted: the cut-off"
 STAGES = {"stage": "stage", "jobs": "jobs", "usable": "usable", "hours": "hours", "details": "details"}
 
@@ -94,6 +94,7 @@ def build_report(results_dir: Path, settings_name: str, output_html: Path) -> No
         boxes=[_box(results_dir, tables, name) for name in _simulated(tables["boxes"])],
         molecule_headings=MOLECULES,
         replica_headings=_without(HEADINGS["boxes"], "box", "molecules"),
+        chain_headings=_without(HEADINGS["chains"], "box"),
         coordination_headings=_without(HEADINGS["coordination"], "box"),
         solvation_headings=_without(HEADINGS["solvation"], "box"),
         residence_headings=_without(HEADINGS["residence"], "box"),

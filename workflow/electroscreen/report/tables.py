@@ -220,6 +220,24 @@ HEADINGS = {
         "density_high": "95 % high",
         "verdict": "verdict",
     },
+    "chains": {
+        "box": "box",
+        "replica": "replica",
+        "species": "chain",
+        "chains": "chains",
+        "backbone_bonds": "bonds of the backbone",
+        "end_to_end_angstrom": "end to end (Å)",
+        "freely_rotating_end_to_end_angstrom": "freely rotating (Å)",
+        "backbone_gyration_angstrom": "radius of gyration (Å)",
+        "freely_rotating_gyration_angstrom": "freely rotating (Å)",
+        "characteristic_ratio": "characteristic ratio",
+        "ratio": "<R²>/<Rg²>",
+        "ratio_low": "95 % low",
+        "ratio_high": "95 % high",
+        "ideal_ratio": "that of an ideal chain",
+        "memory": "memory of direction",
+        "verdict": "verdict",
+    },
     "compared_with_papers": {
         "paper": "paper",
         "table": "table",
@@ -267,6 +285,7 @@ CAPTIONS = {
     "transport": "Conductivity, ionicity and transference numbers, with 95 % intervals.",
     "temperature": "Activation energies over boxes that differ in temperature, with 95 % intervals.",
     "boxes": "Simulated boxes: composition and density after equilibration, with 95 % intervals.",
+    "chains": "Chains beside freely rotating ones of the same bonds and angles, and ideal ones as stiff.",
     "compared_with_papers": "Our numbers beside those of the papers.",
     "papers": "The papers that our numbers are compared with.",
 }
@@ -325,6 +344,7 @@ def build_tables(
         "transport": _of_boxes(results_dir, run, "transport"),
         "temperature": temperature_rows(results_dir, run),
         "boxes": [row for box in boxes for row in _box_rows(results_dir, box, box in run)],
+        "chains": [row for box in run for row in _chain_rows(results_dir, box)],
         "compared_with_papers": [
             row | {"verdict": _reason(row["verdict"], unasked)}
             for paper in papers
@@ -467,3 +487,12 @@ def _box_rows(results_dir: Path, box: str, asked: bool) -> list[dict[str, Any]]:
         measured = {key: record.get(key) for key in ("density_g_per_ml", "density_low", "density_high")}
         rows.append({"box": box, "replica": replica, **shared, **measured, "verdict": verdict})
     return rows
+
+
+def _chain_rows(results_dir: Path, box: str) -> list[dict[str, Any]]:
+    """Return one row a replica and species of chains; boxes without chains have none."""
+    return [
+        row | {"box": box, "replica": replica}
+        for replica, record in replicas(results_dir, box)
+        for row in record.get("chains") or []
+    ]

@@ -106,7 +106,7 @@ def test_replicas_are_averaged_by_their_frames(gas):
 
 def test_large_boxes_are_counted_in_pieces_with_the_same_result(gas, monkeypatch):
     whole = count(gas[:5], EDGES, range(120), range(120), blocks=5)
-    monkeypatch.setattr("electroscreen.analysis.rdf._DISTANCES_AT_ONCE", 1000)
+    monkeypatch.setattr("electroscreen.analysis.counting._AT_ONCE", 1000)
     pieces = count(gas[:5], EDGES, range(120), range(120), blocks=5)
     assert (pieces.counts == whole.counts).all()
     for key in ("frame", "center", "partner", "distance_a"):

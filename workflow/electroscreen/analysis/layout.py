@@ -40,22 +40,50 @@ class Layout:
             sizes += entry["count"] * [len(entry["symbols"])]
         return cls(np.array(masses), np.repeat(np.arange(len(sizes)), sizes), molecules_of)
 
-    def centres_of_mass(self, positions: np.ndarray) -> np.ndarray:
-        """Return the centres of mass, shape (molecules, 3), of unwrapped positions, shape (atoms, 3)."""
-        return self._shares @ positions
+    def centres_of_mass(self, positions: np.ndarray, species: str) -> np.ndarray:
+        """Return the centres of mass of the molecules of a species.
 
-    def centre(self, centres: np.ndarray) -> np.ndarray:
-        """Return the centre of mass of everything, shape (..., 3), from those of the molecules, (..., molecules, 3)."""
-        return self._molecule_amu @ centres / self._molecule_amu.sum()
+        Parameters
+        ----------
+        positions
+            Unwrapped, shape (frames, atoms, 3).
+
+        Returns
+        -------
+        np.ndarray
+            Shape (frames, molecules, 3), in double precision.
+        """
+        own = self.atoms_of[species]
+        count = len(self.molecules_of[species])
+        if not count:
+            return np.zeros((len(positions), 0, 3))
+        amu = self.masses_amu[own].reshape(count, -1)[0]
+        by_molecule = positions[:, own].reshape(len(positions), count, len(amu), 3)
+        return np.einsum("fmak,a->fmk", by_molecule, amu / amu.sum())
+
+    def sums_of_centres(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the sum over the centres of mass of the molecules of each species, and the centre of everything.
+
+        Returns
+        -------
+        sums, centre
+            Shapes (species, frames, 3) and (frames, 3).
+        """
+        sums = np.einsum("sa,fak->sfk", self._shares, positions, optimize=True)
+        return sums[:-1], sums[-1]
 
     @cached_property
-    def _molecule_amu(self) -> np.ndarray:
-        return np.bincount(self.molecule, weights=self.masses_amu)
+    def atoms_of(self) -> dict[str, slice]:
+        """Of each species: its atoms."""
+        ends = {name: np.searchsorted(self.molecule, [of.start, of.stop]) for name, of in self.molecules_of.items()}
+        return {name: slice(*map(int, of)) for name, of in ends.items()}
 
     @cached_property
-    def _shares(self) -> Any:
-        """Share of each atom in the mass of its molecule, shape (molecules, atoms)."""
-        from scipy.sparse import csr_array
-
-        shares = self.masses_amu / self._molecule_amu[self.molecule]
-        return csr_array((shares, (self.molecule, np.arange(len(shares)))))
+    def _shares(self) -> np.ndarray:
+        """Shares of atoms in the sums of species and, last, in the centre of everything, shape (species + 1, atoms)."""
+        molecule_amu = np.bincount(self.molecule, weights=self.masses_amu)
+        shares = np.zeros((len(self.molecules_of) + 1, len(self.masses_amu)))
+        for row, own in zip(shares, self.atoms_of.values(), strict=False):
+            row[own] = self.masses_amu[own] / molecule_amu[self.molecule[own]]
+        shares[-1] = self.masses_amu / self.masses_amu.sum()
+        return shares

@@ -208,13 +208,12 @@ def _read_block(plan: _Plan, number: int) -> _Block:
 
 def _follow(block: _Block, plan: _Plan, positions_nm: np.ndarray, here: slice) -> None:
     """Note the centres of mass of some frames."""
-    centres_a = np.array([plan.layout.centres_of_mass(positions) for positions in positions_nm]) * _ANGSTROM_PER_NM
-    centres_a -= plan.layout.centre(centres_a)[:, None]
-    for name, numbers in plan.layout.molecules_of.items():
-        own = centres_a[:, numbers.start : numbers.stop]
-        block.sums_a[name][here] = own.sum(axis=1)
-        if name in block.paths_a:
-            block.paths_a[name][:, here] = own.swapaxes(0, 1)
+    sums, centre = plan.layout.sums_of_centres(positions_nm)
+    for (name, numbers), of in zip(plan.layout.molecules_of.items(), sums, strict=True):
+        block.sums_a[name][here] = _ANGSTROM_PER_NM * (of - len(numbers) * centre)
+    for name, path in block.paths_a.items():
+        centres = plan.layout.centres_of_mass(positions_nm, name) - centre[:, None]
+        path[:, here] = _ANGSTROM_PER_NM * centres.swapaxes(0, 1)
 
 
 def _followed(positions: np.ndarray, edges: np.ndarray) -> bool:

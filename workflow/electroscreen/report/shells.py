@@ -18,6 +18,8 @@ from electroscreen.report.style import GREY, PAGE_INCHES, new_figure, say
 COLUMNS = 3
 LONG_MOLECULE = 40  # atoms; of longer ones only what is near is drawn
 NEAR_A = 5.0
+DIRECTIONS = 80
+HIDES_A = 0.7  # across, from an atom behind to one in front
 DEPTH = 0.55  # how much paler the farthest atom is
 
 
@@ -56,6 +58,12 @@ def draw_shells(
             keys = ("symbols", "positions_angstrom", "molecule", "bound")
             _draw_shell(axes, *(curves[f"{prefix}{key}"] for key in keys))
             axes.set_title(_title(row), fontsize=7.5)
+        # All on one scale.
+        shown = list(grid.flat[: len(drawn)])
+        halves = np.max([[np.ptp(axes.get_xlim()), np.ptp(axes.get_ylim())] for axes in shown], axis=0) / 2
+        for axes in shown:
+            x, y = np.mean(axes.get_xlim()), np.mean(axes.get_ylim())
+            axes.set(xlim=(x - halves[0], x + halves[0]), ylim=(y - halves[1], y + halves[1]))
         for axes in grid.flat[len(drawn) :]:
             axes.remove()
 
@@ -69,14 +77,14 @@ def _title(row: dict[str, Any]) -> str:
 def _draw_shell(
     axes: Axes, symbols: np.ndarray, positions_angstrom: np.ndarray, molecule: np.ndarray, bound: np.ndarray
 ) -> None:
-    """Draw balls and sticks from the broad side, paler the farther away; dotted: from the centre to bound atoms."""
+    """Draw balls and sticks, paler the farther away; dotted: from the centre to bound atoms."""
     from ase.data import atomic_numbers, covalent_radii
     from ase.data.colors import jmol_colors
 
     long = np.bincount(molecule)[molecule] > LONG_MOLECULE
     shown = bound | ~long | (np.linalg.norm(positions_angstrom, axis=1) < NEAR_A)
     symbols, molecule, bound = symbols[shown], molecule[shown], bound[shown]
-    places = positions_angstrom[shown] @ broad_side(positions_angstrom[shown]).T
+    places = _clear_view(positions_angstrom[shown], bound)
     numbers = [atomic_numbers[str(symbol)] for symbol in symbols]
     radii = 0.18 + 0.22 * covalent_radii[numbers]
     radii[0] *= 1.5
@@ -85,22 +93,44 @@ def _draw_shell(
     lines = 1 - 0.75 * (1 - DEPTH * far)
     for i, j in bonds(symbols, places):
         if molecule[i] == molecule[j]:
-            middle = (places[i] + places[j]) / 2
+            middle, rim = (places[i] + places[j]) / 2, str(lines[[i, j]].mean())
+            _draw_line(axes, places[[i, j]], color=rim, lw=3.2, below=0.01)
             for k in (i, j):
-                way = np.array([places[k], middle])
-                depth = way[:, 2].mean()
-                axes.plot(*way[:, :2].T, color=str(lines[k]), lw=3.2, zorder=depth - 0.01, solid_capstyle="round")
-                axes.plot(*way[:, :2].T, color=0.88 * colours[k], lw=2.2, zorder=depth, solid_capstyle="round")
+                _draw_line(axes, np.array([places[k], middle]), color=0.88 * colours[k], lw=2.2)
     for k in np.flatnonzero(bound)[1:]:
-        way = places[[0, k]]
-        axes.plot(*way[:, :2].T, color=GREY, lw=0.8, ls=":", zorder=way[:, 2].mean())
+        _draw_line(axes, places[[0, k]], color=GREY, lw=0.8, ls=":")
     for k, (x, y, z) in enumerate(places):
         ball = {"facecolor": colours[k], "edgecolor": str(lines[k]), "linewidth": 0.6}
-        axes.add_patch(Circle((x, y), radii[k], zorder=z + 0.02, **ball))
+        axes.add_patch(Circle((x, y), radii[k], zorder=z + 0.02, clip_on=False, **ball))
         if bound[k]:
             # Said in letters too, for those who do not tell the colours apart.
             axes.text(x, y, symbols[k], fontsize=5.5, ha="center", va="center", zorder=z + 0.03)
-    reach = np.abs(places[:, :2]).max(axis=0, initial=0) + radii.max() + 0.2
-    side = max(*reach, 3.0)
-    axes.set(xlim=(-side, side), ylim=(-min(side, max(reach[1], 2.5)), min(side, max(reach[1], 2.5))), aspect="equal")
+    low, high = (end(places[:, :2], axis=0) for end in (np.min, np.max))
+    room = radii.max() + 0.2
+    axes.set(xlim=(low[0] - room, high[0] + room), ylim=(low[1] - room, high[1] + room), aspect="equal")
     axes.set_axis_off()
+
+
+def _draw_line(axes: Axes, ends: np.ndarray, below: float = 0.0, **style: Any) -> None:
+    axes.plot(*ends[:, :2].T, zorder=ends[:, 2].mean() - below, solid_capstyle="round", clip_on=False, **style)
+
+
+def _clear_view(positions_angstrom: np.ndarray, bound: np.ndarray) -> np.ndarray:
+    """Positions turned so that as little as possible hides the centre and the bound atoms; the broad side among equals.
+
+    Directions are spread evenly over half a sphere by the golden angle.
+    """
+    sides = broad_side(positions_angstrom)
+    number = np.arange(DIRECTIONS)
+    height, angle = 1 - number / DIRECTIONS, number * np.pi * (3 - np.sqrt(5))
+    across = np.sqrt(1 - height**2)
+    directions = np.column_stack([across * np.cos(angle), across * np.sin(angle), height]) @ sides
+    views = []
+    for viewer in directions:
+        right = sides[0] - (sides[0] @ viewer) * viewer
+        right /= np.linalg.norm(right)
+        places = positions_angstrom @ np.array([right, np.cross(viewer, right), viewer]).T
+        apart = places[None] - places[bound][:, None]
+        hidden = (apart[..., 2] > 0.1) & (np.hypot(apart[..., 0], apart[..., 1]) < HIDES_A)
+        views.append((int(hidden.sum()), places))
+    return min(views, key=lambda view: view[0])[1]

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from electroscreen.analysis.rdf import PairCounter, PairCounts
+from electroscreen.analysis.contacts import NEAR_A
+from electroscreen.analysis.counting import Counted, Surroundings, Tally, pair_counts
+from electroscreen.analysis.rdf import BIN_A, PairCounts
 
 
 def fcc(constant_a: float, cells: int) -> np.ndarray:
@@ -30,10 +32,12 @@ def count(
     """Count the pairs of some frames; `edges` is one box for all, or one for each."""
     boxes = np.broadcast_to(edges, (len(frames), 3))
     molecule = np.arange(len(frames[0])) if molecule is None else molecule
-    counter = PairCounter(np.array(centers), np.array(partners), molecule, boxes.min() / 2, blocks)
+    around = Surroundings.of(centers, [partners], [NEAR_A], molecule)
+    bins = int(boxes.min() / 2 / BIN_A + 1e-9)
+    tallies = [Tally(around, bins) for _ in range(blocks)]
     for i, (positions, box) in enumerate(zip(frames, boxes, strict=True)):
-        counter.add(positions, box, block=i * blocks // len(frames))
-    return counter.counts()
+        tallies[i * blocks // len(frames)].add(positions[None], box[None], i)
+    return pair_counts(around, 0, [Counted.of(tally) for tally in tallies], bins)
 
 
 def random_walk(

@@ -67,8 +67,8 @@ class Box:
             write_xtc(path, frames, EDGE_A, FRAME_PS * np.arange(len(frames)) if times_ps is None else times_ps)
         return self
 
-    def analysed(self, recipe: dict = RECIPE) -> tuple[dict, dict[str, np.ndarray]]:
-        analyse(self.composition, self.replicas, recipe, self.folder / "a.json", self.folder / "c.npz")
+    def analysed(self, recipe: dict = RECIPE, threads: int = 1) -> tuple[dict, dict[str, np.ndarray]]:
+        analyse(self.composition, self.replicas, recipe, self.folder / "a.json", self.folder / "c.npz", threads)
         with np.load(self.folder / "c.npz") as curves:
             return read_json(self.folder / "a.json"), dict(curves)
 
@@ -151,6 +151,28 @@ def test_charge_is_carried_by_ions_that_walk(tmp_path, walk):
     unstructured = read_json(tmp_path / "still" / "a.json")
     assert {row["verdict"] for row in unstructured["solvation"]} == {"no radius; one box"}
     assert {row["verdict"] for row in unstructured["residence"]} == {"no radius; one box"}
+
+
+def test_several_processes_find_what_one_finds(walk, plain, tmp_path):
+    record, curves = Box(tmp_path).add(walk).analysed(threads=3)
+    for key in ("coordination", "diffusion", "residence", "solvation", "displacement", "volume_a3"):
+        assert record[key] == plain[0][key]
+    assert {key: of.tolist() for key, of in curves.items()} == {key: of.tolist() for key, of in plain[1].items()}
+
+
+def test_a_fault_that_another_process_finds_is_told(walk, tmp_path):
+    from MDAnalysis.lib.formats.libmdaxdr import XTCFile
+
+    box = Box(tmp_path).add(walk)
+    path = box.replicas[0] / "trajectory.xtc"
+    with XTCFile(str(path)) as file:
+        frames = [(frame.x.copy(), frame.box.copy(), frame.step, frame.time, 1000) for frame in file]
+    frames[150][1][1, 0] = 0.5
+    with XTCFile(str(path), "w") as file:
+        for frame in frames:
+            file.write(*frame)
+    record, _ = box.analysed(threads=2)
+    assert record["verdict"] == "not computed: replica-1: the box of the trajectory is not rectangular"
 
 
 def test_the_order_of_species_does_not_matter(plain, tmp_path):

@@ -9,6 +9,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.patches import Circle
 from test_tables import ORBITALS, PAPERS, box_curves, coordination, diffusion, write_box, write_results
 
 from electroscreen.papers import read_papers
@@ -24,6 +25,7 @@ from electroscreen.report.ions import (
 )
 from electroscreen.report.levels import draw_orbital_levels, label
 from electroscreen.report.names import OF_BOX, box_of, figure_names
+from electroscreen.report.shells import draw_shells
 
 
 @pytest.fixture
@@ -199,6 +201,34 @@ def test_shares_are_drawn_as_long_as_they_are(tmp_path, drawn):
     assert [bar.get_width() for bar in ions.patches] == [0.3, 0.7]
     assert [line.get_xdata().tolist() for line in shells.lines] == [pytest.approx([0.1, 0.3])]
     assert "Na: 4 DOL" in words(drawn[0]) and "atoms" not in words(drawn[0])
+
+
+def shell_curves(structure: str, symbols: list[str], molecule: list[int], bound: list[bool]) -> dict[str, np.ndarray]:
+    places = np.array([[0, 0, 0], *([2.4 + 1.2 * i, 0.3 * i, 0.1 * i] for i in range(len(symbols) - 1))], dtype=float)
+    parts = {"symbols": symbols, "positions_angstrom": places, "molecule": molecule, "bound": bound}
+    return {f"shell|Na|{structure}|{key}": np.array(of) for key, of in parts.items()}
+
+
+def balls(axes) -> int:
+    return sum(isinstance(patch, Circle) for patch in axes.patches)
+
+
+def test_shells_are_pictures_with_their_shares(tmp_path, drawn):
+    curves = shell_curves("1 CO", ["Na", "O", "C"], [0, 1, 1], [True, True, False])
+    chain = ["Na", "O", *["C"] * 59]
+    curves |= shell_curves("1 PEO", chain, [0, *[3] * 60], [True, True, *[False] * 59])
+    rows = [share("association", "free", 0.3), share("shell", "1 CO", 0.2), share("shell", "1 PEO", 0.4)]
+    rows += [share("shell", "2 CO", 0.1)]  # of which there is no picture
+    draw_shells(rows, curves, tmp_path / "shells")
+    assert "Na with 1 CO 20 (10 to 30) %" in words(drawn[0])
+    assert "Na with 1 PEO 40 (30 to 50) %" in words(drawn[0]) and "2 CO" not in words(drawn[0])
+    small, long = drawn[0].axes
+    assert balls(small) == 3
+    assert balls(long) == 4  # of the chain only what is within 5 Å
+    assert {text.get_text() for text in small.texts} == {"Na", "O"}
+    assert np.ptp(small.get_xlim()) == pytest.approx(np.ptp(long.get_xlim()))
+    draw_shells([], {}, tmp_path / "none", "not computed: no replica")
+    assert "pictures of shells: not computed: no replica" in words(drawn[-1])
 
 
 def test_stays_show_the_mean_or_why_there_is_none(tmp_path, drawn):

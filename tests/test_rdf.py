@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from analysis_helpers import count, fcc
 
+from electroscreen.analysis.contacts import NEAR_A
+from electroscreen.analysis.counting import Counted, Surroundings, Tally, pair_counts
 from electroscreen.analysis.rdf import BIN_A, distribution, shell_volumes_a3
 
 EDGES = np.array([15.0, 15.0, 15.0])
@@ -106,8 +108,40 @@ def test_replicas_are_averaged_by_their_frames(gas):
 
 def test_large_boxes_are_counted_in_pieces_with_the_same_result(gas, monkeypatch):
     whole = count(gas[:5], EDGES, range(120), range(120), blocks=5)
-    monkeypatch.setattr("electroscreen.analysis.rdf._DISTANCES_AT_ONCE", 1000)
+    monkeypatch.setattr("electroscreen.analysis.counting._AT_ONCE", 1000)
     pieces = count(gas[:5], EDGES, range(120), range(120), blocks=5)
     assert (pieces.counts == whole.counts).all()
     for key in ("frame", "center", "partner", "distance_a"):
         assert (getattr(pieces.contacts, key) == getattr(whole.contacts, key)).all()
+
+
+def test_boxes_that_breathe_are_counted_together_as_one_by_one():
+    generator = np.random.default_rng(8)
+    edges = np.repeat(generator.uniform(14, 16, size=(9, 3)), [4, 1, 1, 20, 3, 1, 1, 1, 2], axis=0)
+    frames = [generator.uniform(-30, 30, size=(50, 3)) for _ in edges]
+    molecule = np.arange(50) // 2
+    alone = count(frames, edges, range(20), range(10, 50), molecule)
+    around = Surroundings.of(range(20), [range(10, 50), range(30)], [NEAR_A, 2.0], molecule)
+    tally = Tally(around, alone.counts.shape[2])
+    tally.add(np.array(frames), edges, 0)
+    first, second = (pair_counts(around, i, [Counted.of(tally)], tally.bins) for i in (0, 1))
+    assert (first.counts == alone.counts.sum(axis=0)).all()
+    assert first.counts_times_volume == pytest.approx(alone.counts_times_volume)
+    assert first.pairs == alone.pairs == 20 * 40 - 20
+    pairs = [sorted(zip(of.frame, of.center, of.partner, strict=True)) for of in (first.contacts, alone.contacts)]
+    assert pairs[0] == pairs[1]
+    other = count(frames, edges, range(20), range(30), molecule)
+    assert (second.counts == other.counts.sum(axis=0)).all()
+    assert len(second.contacts.frame) == (other.contacts.distance_a < 2.0).sum()
+
+
+def test_far_images_are_as_near_as_the_nearest():
+    edges = np.array([14.0, 15.0, 17.0])
+    generator = np.random.default_rng(9)
+    inside = generator.uniform(0, edges, size=(30, 3))
+    apart = inside[:, None] - inside[None]
+    known = np.linalg.norm(apart - edges * np.round(apart / edges), axis=-1)
+    moved = inside + edges * generator.integers(-5, 6, size=(30, 3))
+    contacts = count([moved], edges, range(30), range(30)).contacts
+    assert len(contacts.distance_a) == ((known < NEAR_A) & (known > 0)).sum()
+    assert contacts.distance_a == pytest.approx(known[contacts.center, contacts.partner], abs=2e-5)

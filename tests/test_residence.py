@@ -6,20 +6,19 @@ import numpy as np
 import pytest
 
 from electroscreen.analysis import verdicts
-from electroscreen.analysis.contacts import ContactKeeper, Contacts
+from electroscreen.analysis.contacts import Contacts, kept_every
 from electroscreen.analysis.residence import residence, spells_of
 
 ENTER_A, LEAVE_A = 3.4, 4.4
 IN_A, BETWEEN_A, FAR_A = 2.4, 4.0, 6.2
 
 
-def contacts_of(distances: np.ndarray) -> Contacts:
+def contacts_of(distances: np.ndarray, within_a: float = 6.5) -> Contacts:
     """Contacts of distances of shape (frames, centers, partners)."""
-    keeper = ContactKeeper(6.5, len(distances))
-    for frame in distances:
-        keeper.add(0, frame)
-        keeper.end_frame()
-    return keeper.contacts()
+    every = kept_every(int((distances[0] < within_a).sum()), len(distances))
+    kept = distances[::every]
+    near = np.nonzero(kept < within_a)
+    return Contacts(*near, kept[near], frames=len(kept), every=every, within_a=within_a)
 
 
 def spells(series: list[float]) -> list[tuple[int, int]]:

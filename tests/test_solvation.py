@@ -7,7 +7,6 @@ import pytest
 from test_residence import contacts_of
 
 from electroscreen.analysis.association import associate, association_rows, cluster_charges
-from electroscreen.analysis.contacts import ContactKeeper
 from electroscreen.analysis.shells import Crowd, Near, bound_atoms, shell_rows
 
 # Two Na, two TFSI of two oxygens each, three DOL of two oxygens each; atoms in this order.
@@ -25,11 +24,7 @@ def near(bound: list[set[tuple[int, int]]], partners: np.ndarray, between=(), wi
             distances[frame, center, atom - partners[0]] = SEPARATED_A
         for center, atom in pairs:
             distances[frame, center, atom - partners[0]] = IN_A
-    keeper = ContactKeeper(within_a, len(bound))
-    for frame in distances:
-        keeper.add(0, frame)
-        keeper.end_frame()
-    return Near(keeper.contacts(), CATIONS, partners, RADIUS_A)
+    return Near(contacts_of(distances, within_a), CATIONS, partners, RADIUS_A)
 
 
 def values(rows: list[dict], kind: str) -> dict[str, float]:

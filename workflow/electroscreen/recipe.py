@@ -29,7 +29,7 @@ PROTOCOL = {
     "composition": 1,
     "packing": 1,
     "dynamics": 1,
-    "analysis": 2,
+    "analysis": 3,
 }
 
 # Settings of the stages after the geometry.

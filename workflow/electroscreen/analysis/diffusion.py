@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
 from electroscreen.analysis import verdicts
 from electroscreen.analysis.finite_size import size_term_a2_per_ns
@@ -29,6 +30,7 @@ from electroscreen.analysis.walk import (
 
 HETEROGENEOUS_ABOVE = 0.5
 FEW_MOLECULES = 3
+EQUAL_IN = 0.75
 _PS_PER_NS = 1000.0
 
 EMPTY_ROW: dict[str, Any] = {
@@ -70,11 +72,20 @@ def diffusion(paths_a: Sequence[np.ndarray], frame_ps: float) -> tuple[dict[str,
     The interval is the widest of three. First, kinisi's (McCluskey et al., J. Chem. Theory Comput. 2025, 21, 79):
     generalised least squares with the covariance of the MSD, here as the interval of a scale (`scale_interval`), and
     narrowed for the overlap of time origins (`overlap_factor`), without which it holds the truth in over 99 %. Second,
-    the same with the scatter between molecules, which is larger where some are trapped and others free. Third, with two
-    or more replicas, the t interval over their coefficients.
+    the t interval over molecules, where they scatter more than in three of four runs of equal molecules: some are then
+    trapped and others free. (In every run the wider of the two would be too careful for few molecules, 98 to 99 % for
+    three to six; so taken it is 90 to 97 %, whether they are equal, a little or very different.) Third, with two or
+    more replicas, the t interval over their coefficients.
 
     The coefficient has the value for the periodic box, see `corrected`.
     """
+    return motion(paths_a, frame_ps)[:2]
+
+
+def motion(
+    paths_a: Sequence[np.ndarray], frame_ps: float
+) -> tuple[dict[str, Any], Curve, tuple[np.ndarray, np.ndarray]]:
+    """Return what `diffusion` and `non_gaussian` do, at the cost of one of them."""
     msds_a2 = [mean_squared_displacement(path) for path in paths_a]
     walk = squared_displacements(paths_a, msds_a2, frame_ps)
     row = EMPTY_ROW | {"replicas": len(paths_a), "particles": len(paths_a[0]), "warnings": []}
@@ -83,7 +94,7 @@ def diffusion(paths_a: Sequence[np.ndarray], frame_ps: float) -> tuple[dict[str,
     row |= _bound(walk) if found is None else found
     if len(walk.replica) < FEW_MOLECULES:
         row["flaws"] = [*row["flaws"], verdicts.FEW_SAMPLES]
-    return row, curve(msds_a2, frame_ps)
+    return row, curve(msds_a2, frame_ps), (walk.lag_ps, _non_gaussian(walk))
 
 
 def corrected(
@@ -105,9 +116,7 @@ def corrected(
 
 def non_gaussian(paths_a: Sequence[np.ndarray], frame_ps: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the non-Gaussian parameter 3 <r⁴> / 5 <r²>² - 1 against lag: 0 for a random walk of equal molecules."""
-    msds_a2 = [mean_squared_displacement(path) for path in paths_a]
-    walk = squared_displacements(paths_a, msds_a2, frame_ps)
-    return walk.lag_ps, _non_gaussian(walk)
+    return motion(paths_a, frame_ps)[2]
 
 
 def _non_gaussian(walk: Walk) -> np.ndarray:
@@ -174,10 +183,12 @@ def _estimate(walk: Walk) -> tuple[float, float, float] | None:
     weights, error = _line(walk)
     by_molecule = walk.by_molecule_a2 @ weights / 6 * _PS_PER_NS
     coefficient = float(by_molecule.mean())
-    errors = [error * overlap_factor(walk, weights) / 6 * _PS_PER_NS, _scatter(by_molecule)]
-    if max(errors) >= coefficient:
+    error *= overlap_factor(walk, weights) / 6 * _PS_PER_NS
+    if _molecules_differ(by_molecule, error):
+        error = max(error, _scatter(by_molecule))
+    if error >= coefficient:
         return None
-    low, high = scale_interval(coefficient, max(errors))
+    low, high = scale_interval(coefficient, error)
     between = t_half_width(walk.by_replica(by_molecule))
     if between is not None:
         low, high = min(low, max(coefficient - between, 0.0)), max(high, coefficient + between)
@@ -203,6 +214,14 @@ def _bound(walk: Walk) -> dict[str, Any]:
         reached = max(scale_interval(reached, scatter)[1], reached + (0.0 if between is None else float(between)))
     bound = reached / (6 * float(walk.lag_ps[-1])) * _PS_PER_NS
     return {"slope_exponent": exponent, "high": bound, "flaws": [verdicts.not_diffusive(bound)]}
+
+
+def _molecules_differ(by_molecule: np.ndarray, error: float) -> bool:
+    """Whether molecules scatter more than in `EQUAL_IN` of all runs of equal ones whose mean has this error."""
+    if len(by_molecule) < FEW_MOLECULES:
+        return False
+    freedom = len(by_molecule) - 1
+    return by_molecule.var(ddof=1) / len(by_molecule) > error**2 * stats.chi2.ppf(EQUAL_IN, freedom) / freedom
 
 
 def _scatter(by_molecule: np.ndarray) -> float:

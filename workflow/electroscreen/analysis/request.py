@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from electroscreen.analysis import verdicts
+from electroscreen.analysis import diffusion, verdicts
 from electroscreen.analysis.trajectory import Harvest, Pair
+from electroscreen.analysis.walk import Curve
 from electroscreen.sites import Labels, Site, atoms_of, check_site, check_species, parse_site
 
 
@@ -100,6 +101,15 @@ class Replicas:
     flaws: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    _motions: dict[str, Any] = field(default_factory=dict)
+
+    def motion(self, name: str) -> tuple[dict[str, Any], Curve, tuple[np.ndarray, np.ndarray]]:
+        """Return what `diffusion.motion` makes of the molecules of a species, computed once."""
+        if name not in self._motions:
+            paths_a = [harvest.paths_a[name] for harvest in self.harvests]
+            self._motions[name] = diffusion.motion(paths_a, self.harvests[0].frame_ps)
+        row, *curves = self._motions[name]
+        return {key: list(value) if isinstance(value, list) else value for key, value in row.items()}, *curves
 
     def verdict(self, flaws: Sequence[str] = ()) -> str:
         """Return the verdict on a number that has these flaws besides those of the replicas."""

@@ -40,12 +40,10 @@ def diffusion_row(name: str, request: Request, replicas: Replicas, curves: Curve
         return row | {"verdict": verdicts.not_computed(f"the box holds no molecule of {name}")}
     if not replicas.followed:
         return row | {"verdict": replicas.verdict([verdicts.WRAPPED])}
-    paths_a = [harvest.paths_a[name] for harvest in replicas.harvests]
-    found, curve = diffusion.diffusion(paths_a, replicas.harvests[0].frame_ps)
+    found, curve, (lag_ps, alpha) = replicas.motion(name)
     curves |= {f"msd|{name}|lag_ps": curve.lag_ps, f"msd|{name}|msd_a2": curve.msd_a2}
     if curve.low is not None:
         curves |= {f"msd|{name}|low": curve.low, f"msd|{name}|high": curve.high}
-    lag_ps, alpha = diffusion.non_gaussian(paths_a, replicas.harvests[0].frame_ps)
     curves |= {f"ngp|{name}|lag_ps": lag_ps, f"ngp|{name}|alpha": alpha}
     found |= diffusion.corrected(found, request.temperature_k, replicas.volume_a3 ** (1 / 3), request.viscosity)
     replicas.warnings += [f"diffusion of {name}: {warning}" for warning in found.pop("warnings")]

@@ -85,7 +85,7 @@ def _content(request: Request, replicas: Replicas, curves: rows.Curves) -> dict[
     """Return what the trajectories say; the ends of shells, known only from g(r), are needed for what comes after."""
     shells = [rows.coordination_row(pair, request, replicas, curves) for pair in request.pairs]
     radii = shell_radii(request, shells)
-    solvated, associations = solvation(request, replicas, radii)
+    solvated, associations = solvation(request, replicas, radii, curves)
     in_clusters = None
     if associations is not None:
         in_clusters = cluster_charges(associations, [request.number_of(name) for name in request.ions])

@@ -46,6 +46,8 @@ class Bound:
         Each bound atom once: frame, number of the centre, and the atom in the box.
     frames, centers
         How many there are.
+    every
+        Of how many frames of the trajectory one was looked at.
     """
 
     frame: np.ndarray
@@ -53,6 +55,7 @@ class Bound:
     atom: np.ndarray
     frames: int
     centers: int
+    every: int
 
     @property
     def row(self) -> np.ndarray:
@@ -82,7 +85,7 @@ def bound_atoms(near: Sequence[Near], slack_a: float = 0.0) -> Bound:
         center, partner = (of[within][kept] for of in (one.contacts.center, one.contacts.partner))
         parts.append(np.column_stack([moment[kept] // every, center, one.partners[partner]]))
     frame, center, atom = np.unique(np.concatenate(parts), axis=0).T
-    return Bound(frame, center, atom, frames, len(near[0].centers))
+    return Bound(frame, center, atom, frames, len(near[0].centers), every)
 
 
 def shell_rows(replicas: Sequence[Bound], crowd: Crowd) -> list[dict[str, Any]]:
@@ -93,7 +96,8 @@ def shell_rows(replicas: Sequence[Bound], crowd: Crowd) -> list[dict[str, Any]]:
     list of dict
         `kind`, `structure`, `value`, `low`, `high`. 'atoms in shell' and 'molecules in shell' are means, which for
         the species add up to the row of 'all'; 'held by two atoms' is the share of bound molecules of a species that
-        two or more of its atoms hold; 'shell' is the share of shells that hold just these molecules.
+        two or more of its atoms hold; 'shell' is the share of shells that hold just these molecules, and has an
+        `example` besides: replica, number of the centre and frame among those looked at.
     """
     atoms = [_counts(bound, crowd, np.ones(len(bound.atom))) for bound in replicas]
     held = [_held(bound, crowd) for bound in replicas]
@@ -169,8 +173,22 @@ def _commonest(molecules: Sequence[np.ndarray], species: Sequence[str]) -> list[
     kinds, counts = np.unique(every, axis=0, return_counts=True)
     rows = []
     for kind in kinds[np.argsort(-counts, kind="stable")[:COMMONEST]]:
-        rows.append(share_row("shell", label_of(kind, species), [(one == kind).all(axis=2) for one in molecules]))
+        seen = [(one == kind).all(axis=2) for one in molecules]
+        rows.append(share_row("shell", label_of(kind, species), seen) | {"example": _longest(seen)})
     return rows
+
+
+def _longest(seen: Sequence[np.ndarray]) -> tuple[int, int, int]:
+    """Replica, centre and frame in the middle of the longest time that something was there: (frames, centers) each."""
+    stays = []
+    for replica, table in enumerate(seen):
+        changes = np.diff(np.pad(table.T.astype(np.int8), ((0, 0), (1, 1))), axis=1)
+        (center, start), (_, stop) = np.nonzero(changes == 1), np.nonzero(changes == -1)
+        stays += [
+            (int(stop[i] - start[i]), replica, int(center[i]), int(start[i] + stop[i] - 1) // 2)
+            for i in np.argsort(start - stop, kind="stable")[:1]
+        ]
+    return max(stays, key=lambda stay: stay[0])[1:]
 
 
 def label_of(counts: np.ndarray, species: Sequence[str]) -> str:

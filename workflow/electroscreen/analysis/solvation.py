@@ -9,9 +9,11 @@ import numpy as np
 
 from electroscreen.analysis import residence, verdicts
 from electroscreen.analysis.association import Association, associate, association_rows
+from electroscreen.analysis.cut_out import cut_out
+from electroscreen.analysis.layout import Layout
 from electroscreen.analysis.request import Replicas, Request
 from electroscreen.analysis.shells import Crowd, Near, bound_atoms, shell_rows
-from electroscreen.analysis.trajectory import Harvest, Layout
+from electroscreen.analysis.trajectory import Harvest
 from electroscreen.sites import atoms_of
 
 Names = tuple[str, str]
@@ -75,10 +77,14 @@ def residence_row(
 
 
 def solvation(
-    request: Request, replicas: Replicas, radii: Mapping[Names, float]
+    request: Request, replicas: Replicas, radii: Mapping[Names, float], curves: dict[str, np.ndarray]
 ) -> tuple[list[dict[str, Any]], list[Association] | None]:
-    """Return the rows on shells and ions, and which ions touched (None where that is not known)."""
-    crowd = _crowd(request)
+    """Return the rows on shells and ions, and which ions touched (None where that is not known).
+
+    An example of each of the commonest shells goes to `curves`, 'shell|CENTER|SHELL|…', see `cut_out`.
+    """
+    crowd, layout = _crowd(request), Layout.of(request.molecules)
+    symbols = np.concatenate([np.tile(entry["symbols"], entry["count"]) for entry in request.molecules])
     centers = list(dict.fromkeys(center for center, _ in radii))
     rows, touching, separated = [], [], []
     for center in centers:
@@ -87,10 +93,18 @@ def solvation(
             continue
         bound = [bound_atoms(_near(pairs, radii, request, harvest)) for harvest in replicas.harvests]
         note = ", ".join(f"{partner} within {radii[center, partner]:.2f} Å" for _, partner in pairs)
-        rows += [{"center": center, "note": note} | row for row in shell_rows(bound, crowd)]
+        found = [{"center": center, "note": note} | row for row in shell_rows(bound, crowd)]
+        atoms = np.array(atoms_of(request.pairs[pairs[0]][0], request.molecules))
+        for row in found:
+            if "example" in row:
+                replica, number, frame = row.pop("example")
+                path = replicas.harvests[replica].path
+                shell = cut_out(path, layout, bound[replica], atoms[number], number, frame)
+                shell["symbols"] = symbols[shell.pop("atom")]
+                curves |= {f"shell|{center}|{row['structure']}|{key}": of for key, of in shell.items()}
+        rows += found
         ionic = [names for names in pairs if _between_ions(names, request)]
         if ionic:
-            atoms = np.array(atoms_of(request.pairs[ionic[0]][0], request.molecules))
             touching.append((atoms, [bound_atoms(_near(ionic, radii, request, one)) for one in replicas.harvests]))
             slack_a = _room_for_solvent_a(request, replicas)
             separated.append([bound_atoms(_near(ionic, radii, request, one), slack_a) for one in replicas.harvests])

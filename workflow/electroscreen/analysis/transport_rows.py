@@ -18,10 +18,7 @@ def transport_rows(request: Request, replicas: Replicas, in_clusters: np.ndarray
     if not replicas.followed:
         return [no_conductivity(replicas.verdict([verdicts.WRAPPED]))]
     frame_ps = replicas.harvests[0].frame_ps
-    followed = {
-        name: diffusion.diffusion([harvest.paths_a[name] for harvest in replicas.harvests], frame_ps)[0]
-        for name in request.ions
-    }
+    followed = {name: replicas.motion(name)[0] for name in request.ions}
     edge_a = replicas.volume_a3 ** (1 / 3)
     for row in followed.values():
         row |= diffusion.corrected(row, request.temperature_k, edge_a, request.viscosity)

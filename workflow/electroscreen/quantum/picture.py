@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,7 @@ def draw_orbitals(lobes: dict[str, MappedSurface], record: dict[str, Any], path:
             figure.text(0.5, 0.5, f"{record['species']}: {record['verdict']}", ha="center", color="#666666", wrap=True)
         else:
             atoms = next(iter(lobes.values())).positions_angstrom
-            turned, centre = _broad_side(np.concatenate([corners, atoms])), corners.mean(axis=0)
+            turned, centre = broad_side(np.concatenate([corners, atoms])), corners.mean(axis=0)
             reach = np.abs((corners - centre) @ turned.T).max(axis=0) * 1.04
             for column, (name, surface) in enumerate(lobes.items()):
                 axes = figure.add_axes((0.01 + 0.5 * column, 0.1, 0.48, 0.78))
@@ -150,7 +151,7 @@ def _draw_views(
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import LinearSegmentedColormap, Normalize
 
-    axes_of_view = _broad_side(mapped.vertices_angstrom)
+    axes_of_view = broad_side(mapped.vertices_angstrom)
     centre = mapped.vertices_angstrom.mean(axis=0)
     colours = _colours(mapped.potential_ev, colour_range_ev)
     reach = np.abs((mapped.vertices_angstrom - centre) @ axes_of_view.T).max(axis=0) * 1.04
@@ -203,18 +204,19 @@ def _draw_side(axes: Any, mapped: MappedSurface, turned: np.ndarray, centre: np.
     surface.set_facecolor(np.clip(colours * shade[:, None] + shine[:, None], 0, 1))
     axes.add_collection(surface, autolim=False)
     atoms = (mapped.positions_angstrom - centre) @ turned.T
-    for i, j in _bonds(mapped):
+    for i, j in bonds(mapped.symbols, mapped.positions_angstrom):
         axes.plot(atoms[[i, j], 0], atoms[[i, j], 1], color="black", lw=1.2, alpha=0.3, solid_capstyle="round")
     for symbol, (x, y, _) in zip(mapped.symbols, atoms, strict=True):
         spot = {"boxstyle": "circle,pad=0.15", "fc": "white", "ec": "none", "alpha": 0.35}
         axes.text(x, y, symbol, ha="center", va="center", fontsize=6, alpha=0.7, bbox=spot)
 
 
-def _bonds(mapped: MappedSurface) -> list[tuple[int, int]]:
+def bonds(symbols: Sequence[str], positions_angstrom: np.ndarray) -> list[tuple[int, int]]:
+    """Return the pairs of atoms that are at most a fifth farther apart than the sum of their covalent radii."""
     from ase.data import atomic_numbers, covalent_radii
 
-    radii = covalent_radii[[atomic_numbers[str(symbol)] for symbol in mapped.symbols]]
-    apart = np.linalg.norm(mapped.positions_angstrom[:, None] - mapped.positions_angstrom[None], axis=2)
+    radii = covalent_radii[[atomic_numbers[str(symbol)] for symbol in symbols]]
+    apart = np.linalg.norm(positions_angstrom[:, None] - positions_angstrom[None], axis=2)
     return [(i, j) for i, j in np.argwhere(apart < 1.2 * (radii[:, None] + radii[None])) if i < j]
 
 
@@ -244,8 +246,8 @@ def _mark(
             )
 
 
-def _broad_side(points: np.ndarray) -> np.ndarray:
-    """Rows: the directions in which the points spread most (to the right), less (up) and least (to the viewer)."""
+def broad_side(points: np.ndarray) -> np.ndarray:
+    """Return, as rows, the directions in which points spread most (right), less (up) and least (to the viewer)."""
     centred = points - points.mean(axis=0)
     axes = np.linalg.eigh(centred.T @ centred)[1].T[::-1]
     # The sign of an axis is chance; the longer tail points to the right, and up.

@@ -23,6 +23,7 @@ from electroscreen.report.levels import draw_orbital_levels
 from electroscreen.report.names import arrhenius_name, rdf_name
 from electroscreen.report.records import analysis_rows, orbitals, read_record
 from electroscreen.report.series import series_points, temperature_rows
+from electroscreen.report.shells import draw_shells
 
 BOX_ROWS = ("solvation", "residence", "diffusion", "displacement", "transport")
 
@@ -57,6 +58,7 @@ def build_figures(
         rows = {kind: analysis_rows(results_dir, box, kind) for kind in BOX_ROWS}
         draw_msd(rows["diffusion"], curves, output_dir / f"msd_{box}", reason)
         draw_solvation(rows["solvation"], output_dir / f"solvation_{box}", reason)
+        draw_shells(rows["solvation"], curves, output_dir / f"shells_{box}", reason)
         draw_stays(rows["residence"], curves, output_dir / f"stays_{box}", reason)
         draw_displacements(rows["displacement"], curves, output_dir / f"displacement_{box}", reason)
         draw_van_hove(curves, output_dir / f"van_hove_{box}", reason)

@@ -14,6 +14,7 @@ def rdf_name(box: str, center: str) -> str:
 OF_BOX = {
     "molecules": "The first replica as it was packed and at the end of its run; what there is most of is grey",
     "solvation": "Shares of free and bound ions, of clusters and of shells; lines: 95 % intervals",
+    "shells": "The commonest first shells with their shares, each amid the longest time that it was seen to stand",
     "stays": "How many stays in a first shell outlast a time since entry",
     "msd": "mean square displacement; thick: the fitted window",
     "displacement": "Displacement of each ion since the beginning; thick: their mean",

@@ -1,0 +1,89 @@
+"""Who is who among the atoms of a trajectory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Who is who among the atoms of a trajectory.
+
+    Attributes
+    ----------
+    masses_amu
+        Shape (atoms,).
+    molecule
+        Number of the molecule that each atom belongs to, shape (atoms,), ascending.
+    molecules_of
+        Of each species: the numbers of its molecules.
+    """
+
+    masses_amu: np.ndarray
+    molecule: np.ndarray
+    molecules_of: dict[str, range]
+
+    @classmethod
+    def of(cls, molecules: Sequence[Mapping[str, Any]]) -> Layout:
+        """Read the entry `molecules` of composition.json."""
+        masses: list[float] = []
+        sizes: list[int] = []
+        molecules_of = {}
+        for entry in molecules:
+            molecules_of[entry["species"]] = range(len(sizes), len(sizes) + entry["count"])
+            masses += entry["count"] * list(entry["masses_amu"])
+            sizes += entry["count"] * [len(entry["symbols"])]
+        return cls(np.array(masses), np.repeat(np.arange(len(sizes)), sizes), molecules_of)
+
+    def centres_of_mass(self, positions: np.ndarray, species: str) -> np.ndarray:
+        """Return the centres of mass of the molecules of a species.
+
+        Parameters
+        ----------
+        positions
+            Unwrapped, shape (frames, atoms, 3).
+
+        Returns
+        -------
+        np.ndarray
+            Shape (frames, molecules, 3), in double precision.
+        """
+        own = self.atoms_of[species]
+        count = len(self.molecules_of[species])
+        if not count:
+            return np.zeros((len(positions), 0, 3))
+        amu = self.masses_amu[own].reshape(count, -1)[0]
+        by_molecule = positions[:, own].reshape(len(positions), count, len(amu), 3)
+        return np.einsum("fmak,a->fmk", by_molecule, amu / amu.sum())
+
+    def sums_of_centres(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the sum over the centres of mass of the molecules of each species, and the centre of everything.
+
+        Returns
+        -------
+        sums, centre
+            Shapes (species, frames, 3) and (frames, 3).
+        """
+        sums = np.einsum("sa,fak->sfk", self._shares, positions, optimize=True)
+        return sums[:-1], sums[-1]
+
+    @cached_property
+    def atoms_of(self) -> dict[str, slice]:
+        """Of each species: its atoms."""
+        ends = {name: np.searchsorted(self.molecule, [of.start, of.stop]) for name, of in self.molecules_of.items()}
+        return {name: slice(*map(int, of)) for name, of in ends.items()}
+
+    @cached_property
+    def _shares(self) -> np.ndarray:
+        """Shares of atoms in the sums of species and, last, in the centre of everything, shape (species + 1, atoms)."""
+        molecule_amu = np.bincount(self.molecule, weights=self.masses_amu)
+        shares = np.zeros((len(self.molecules_of) + 1, len(self.masses_amu)))
+        for row, own in zip(shares, self.atoms_of.values(), strict=False):
+            row[own] = self.masses_amu[own] / molecule_amu[self.molecule[own]]
+        shares[-1] = self.masses_amu / self.masses_amu.sum()
+        return shares

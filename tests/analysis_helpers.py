@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from electroscreen.analysis.contacts import NEAR_A
-from electroscreen.analysis.counting import Counted, Surroundings, Tally, pair_counts
+from electroscreen.analysis.counting import Counted, Tally, pair_counts
 from electroscreen.analysis.rdf import BIN_A, PairCounts
+from electroscreen.analysis.surroundings import Surroundings
 
 
 def fcc(constant_a: float, cells: int) -> np.ndarray:

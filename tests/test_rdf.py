@@ -7,8 +7,9 @@ import pytest
 from analysis_helpers import count, fcc
 
 from electroscreen.analysis.contacts import NEAR_A
-from electroscreen.analysis.counting import Counted, Surroundings, Tally, pair_counts
+from electroscreen.analysis.counting import Counted, Tally, pair_counts
 from electroscreen.analysis.rdf import BIN_A, distribution, shell_volumes_a3
+from electroscreen.analysis.surroundings import Surroundings
 
 EDGES = np.array([15.0, 15.0, 15.0])
 
@@ -108,7 +109,7 @@ def test_replicas_are_averaged_by_their_frames(gas):
 
 def test_large_boxes_are_counted_in_pieces_with_the_same_result(gas, monkeypatch):
     whole = count(gas[:5], EDGES, range(120), range(120), blocks=5)
-    monkeypatch.setattr("electroscreen.analysis.counting._AT_ONCE", 1000)
+    monkeypatch.setattr("electroscreen.analysis.surroundings._AT_ONCE", 1000)
     pieces = count(gas[:5], EDGES, range(120), range(120), blocks=5)
     assert (pieces.counts == whole.counts).all()
     for key in ("frame", "center", "partner", "distance_a"):

@@ -1,8 +1,8 @@
 """One pass over a trajectory against MDAnalysis' InterRDF and EinsteinMSD, pair by pair.
 
-Run by hand: `python tests/benchmarks/bench_analysis.py [ATOMS] [FRAMES] [THREADS] [ROUNDS]`, 10 000 and 2 000 for the
-numbers of the README. Prints the seconds of the fastest of some rounds, those that passed and those of all cores
-together, which other work on the machine changes less; and the ratios of both.
+Run by hand: `python tests/benchmarks/bench_analysis.py [ATOMS] [FRAMES] [THREADS] [ROUNDS]`. Prints the seconds of the
+fastest of some rounds, those that passed and those of all cores together, which other work on the machine changes less;
+and the ratios of both.
 """
 
 from __future__ import annotations

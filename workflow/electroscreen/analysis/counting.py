@@ -4,115 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 
 from electroscreen.analysis.contacts import Contacts
 from electroscreen.analysis.rdf import BIN_A, PairCounts
+from electroscreen.analysis.surroundings import FRAMES_AT_ONCE, Surroundings
 
-UNITS_AT_MOST = 200
-FRAMES_AT_ONCE = 16
-_AT_ONCE = 32_768  # distances of single precision, which with what is made of them fit into the cache of a core
 _WHOLE = 2.0**32  # of a box edge
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """Who is counted around whom.
-
-    All distances of centres to partners are computed: a sphere that reaches half across a box holds half of its
-    atoms, so that neighbour lists save nothing. An atom that is a partner in several pairs is looked at once.
-
-    Attributes
-    ----------
-    centers
-        Atoms, shape (centers,).
-    partners
-        Of each pair of sites: the atoms counted around the centres.
-    near_a
-        Of each pair of sites: distance within which contacts are kept.
-    atoms
-        Partners of any pair, shape (atoms,), sorted by kind: those of one kind are in the same pairs.
-    kind, is_in
-        Kind of each of these atoms, shape (atoms,), and which pairs a kind is in, shape (pairs, kinds).
-    unit
-        Of each centre: its molecule, or a group of them where there are more than `UNITS_AT_MOST`.
-    within
-        Numbers of centre and of partner, shape (2, pairs of atoms), of those in one molecule: they are not counted.
-    """
-
-    centers: np.ndarray
-    partners: tuple[np.ndarray, ...]
-    near_a: tuple[float, ...]
-    atoms: np.ndarray
-    kind: np.ndarray
-    is_in: np.ndarray
-    unit: np.ndarray
-    within: np.ndarray
-
-    @classmethod
-    def of(
-        cls, centers: Sequence[int], partners: Sequence[Sequence[int]], near_a: Sequence[float], molecule: np.ndarray
-    ) -> Surroundings:
-        """Sort out centres and partners, given the number of the molecule of each atom in the box."""
-        centers, partners = np.array(centers), tuple(map(np.array, partners))
-        atoms = np.unique(np.concatenate(partners))
-        is_in, kind = np.unique([np.isin(atoms, of) for of in partners], axis=1, return_inverse=True)
-        order = np.argsort(kind, kind="stable")
-        own, units = np.unique(molecule[centers], return_inverse=True)
-        groups = min(len(own), UNITS_AT_MOST)
-        return cls(
-            centers=centers,
-            partners=partners,
-            near_a=tuple(near_a),
-            atoms=atoms[order],
-            kind=kind[order],
-            is_in=is_in,
-            unit=units * groups // len(own),
-            within=_of_one_molecule(molecule[centers], molecule[atoms[order]]),
-        )
-
-    def pairs(self, number: int) -> int:
-        """Return how many pairs of atoms of this pair of sites are counted in a frame."""
-        left_out = self.is_in[number, self.kind[self.within[1]]].sum()
-        return len(self.centers) * len(self.partners[number]) - int(left_out)
-
-    def near_pairs(self, positions: np.ndarray, edges: np.ndarray) -> int:
-        """Return how many contacts there are in one frame, those of all pairs of sites together."""
-        tally = Tally(self, int(edges.min() / 2 / BIN_A))
-        tally.add(positions[None], edges[None], 0)
-        return sum(len(part[0]) for part in tally.contacts())
-
-    @cached_property
-    def groups(self) -> list[_Group]:
-        """Centres that are counted together."""
-        size = max(1, _AT_ONCE // (FRAMES_AT_ONCE * len(self.atoms)))
-        starts = range(0, len(self.centers), size)
-        return [self._group(slice(start, min(start + size, len(self.centers)))) for start in starts]
-
-    @cached_property
-    def kind_near_a(self) -> np.ndarray:
-        """Distance within which contacts of each kind are kept for any pair, shape (kinds,)."""
-        return np.array([max(np.array(self.near_a)[is_in]) for is_in in self.is_in.T])
-
-    def _group(self, centers: slice) -> _Group:
-        center, atom = self.within[:, slice(*np.searchsorted(self.within[0], [centers.start, centers.stop]))]
-        unit = self.unit[centers] - self.unit[centers].min()
-        first = int(self.unit[centers].min())
-        return _Group(centers, center - centers.start, atom, slice(first, first + int(unit.max()) + 1), unit)
-
-
-@dataclass(frozen=True)
-class _Group:
-    """Some centres, which of their partners are in their own molecule, and their units: all of them, and of each."""
-
-    centers: slice
-    own_center: np.ndarray
-    own_atom: np.ndarray
-    units: slice
-    unit: np.ndarray
 
 
 @dataclass
@@ -169,24 +70,11 @@ class Tally:
         self._of_box = {}
         return self._sums[0], self._sums[1]
 
-    def contacts(self) -> list[tuple[np.ndarray, ...]]:
-        """Return, of each pair of sites, the frames, numbers of centre and partner, and distances of its contacts."""
-        around = self.around
+    def near(self) -> tuple[np.ndarray, ...]:
+        """Return number of the kept frame, numbers of centre and partner, and distance of near pairs, kind by kind."""
         near = [np.concatenate(parts) for parts in zip(*self._near, strict=True)]
-        kind = around.kind[near[2]]
-        order = np.argsort(kind.astype(np.int16), kind="stable")
-        near = [part[order] for part in near]
-        starts = np.searchsorted(kind[order], np.arange(around.is_in.shape[1] + 1))
-        found = []
-        for partners, near_a, is_in in zip(around.partners, around.near_a, around.is_in, strict=True):
-            mine = [slice(*starts[kind : kind + 2]) for kind in np.flatnonzero(is_in)]
-            frame, center, atom, distance_a = (np.concatenate([part[of] for of in mine]) for part in near)
-            number = np.zeros(around.atoms.max() + 1, dtype=np.int32)
-            number[partners] = np.arange(len(partners))
-            pairs = (frame, center, number[around.atoms][atom], distance_a)
-            wider = (around.kind_near_a[is_in] > near_a).any()
-            found.append(tuple(part[distance_a < near_a] for part in pairs) if wider else pairs)
-        return found
+        order = np.argsort(self.around.kind[near[2]].astype(np.int16), kind="stable")
+        return tuple(part[order] for part in near)
 
     def _count(self, positions: np.ndarray, edges: np.ndarray, first: int) -> None:
         around = self.around
@@ -231,47 +119,59 @@ class Tally:
         return self._of_box[key]
 
 
+def near_pairs(around: Surroundings, positions: np.ndarray, edges: np.ndarray) -> int:
+    """Return how many contacts there are in one frame, those of all pairs of sites together, each once."""
+    tally = Tally(around, int(edges.min() / 2 / BIN_A))
+    tally.add(positions[None], edges[None], 0)
+    return len(tally.near()[0])
+
+
 @dataclass(frozen=True)
 class Counted:
-    """What a `Tally` returned in the end; the contacts are those of each pair of sites."""
+    """What a `Tally` returned in the end."""
 
     frames: int
     counts: np.ndarray
     counts_times_volume: np.ndarray
-    contacts: list[tuple[np.ndarray, ...]]
+    near: tuple[np.ndarray, ...]
 
     @classmethod
     def of(cls, tally: Tally) -> Counted:
         """Close a tally."""
-        return cls(tally.frames, *tally.counts(), tally.contacts())
+        return cls(tally.frames, *tally.counts(), tally.near())
 
 
 def pair_counts(around: Surroundings, number: int, blocks: Sequence[Counted], bins: int, every: int = 1) -> PairCounts:
     """Return what the blocks of one trajectory counted of one pair of sites, in this number of bins."""
     is_in = around.is_in[number]
     frames = np.array([block.frames for block in blocks])
+    kept = -(-int(frames.sum()) // every)
     return PairCounts(
         counts=np.array([block.counts[:, is_in, :bins].sum(axis=1) for block in blocks]),
         centers_of_unit=np.bincount(around.unit),
         frames_of_block=frames,
         counts_times_volume=sum(block.counts_times_volume[is_in, :bins].sum(axis=0) for block in blocks),
         pairs=around.pairs(number),
-        contacts=Contacts(
-            *(np.concatenate(parts) for parts in zip(*(block.contacts[number] for block in blocks), strict=True)),
-            frames=-(-int(frames.sum()) // every),
-            every=every,
-            within_a=around.near_a[number],
-        ),
+        find_contacts=partial(_contacts, around, number, [block.near for block in blocks], kept, every),
     )
 
 
-def _of_one_molecule(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Pairs of numbers of equal molecules, shape (2, pairs), ascending in the first."""
-    order = np.argsort(second, kind="stable")
-    starts, ends = (np.searchsorted(second[order], first, side=side) for side in ("left", "right"))
-    repeated = np.repeat(np.arange(len(first)), ends - starts)
-    along = np.arange(len(repeated)) - np.repeat(np.cumsum(ends - starts) - (ends - starts), ends - starts)
-    return np.array([repeated, order[starts[repeated] + along]], dtype=np.int64)
+def _contacts(
+    around: Surroundings, number: int, blocks: Sequence[tuple[np.ndarray, ...]], frames: int, every: int
+) -> Contacts:
+    """Pick the contacts of one pair of sites from those of all."""
+    is_in, partners, near_a = around.is_in[number], around.partners[number], around.near_a[number]
+    parts = []
+    for near in blocks:
+        starts = np.searchsorted(around.kind[near[2]], np.arange(len(is_in) + 1))
+        parts += [[of[slice(*starts[kind : kind + 2])] for of in near] for kind in np.flatnonzero(is_in)]
+    frame, center, atom, distance_a = (np.concatenate(of) for of in zip(*parts, strict=True))
+    if (around.kind_near_a[is_in] > near_a).any():
+        nearer = distance_a < near_a
+        frame, center, atom, distance_a = frame[nearer], center[nearer], atom[nearer], distance_a[nearer]
+    place = np.zeros(around.atoms.max() + 1, dtype=np.int32)
+    place[partners] = np.arange(len(partners))
+    return Contacts(frame, center, place[around.atoms][atom], distance_a, frames, every, near_a)
 
 
 def _fractions(positions: np.ndarray, atoms: np.ndarray, edges: np.ndarray) -> np.ndarray:

@@ -120,7 +120,7 @@ def non_gaussian(paths_a: Sequence[np.ndarray], frame_ps: float) -> tuple[np.nda
 
 
 def _non_gaussian(walk: Walk) -> np.ndarray:
-    return 0.6 * (walk.variance_a4 / np.maximum(walk.msd_a2, np.finfo(float).tiny) ** 2 + 1) - 1
+    return 0.6 * (walk.variance_a4 / np.maximum(walk.msd_a2**2, np.finfo(float).tiny) + 1) - 1
 
 
 def covariance_a4(walk: Walk) -> np.ndarray:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -20,7 +21,7 @@ class PairCounts:
     ----------
     counts
         Pairs in each block of time, of each independent unit, in each bin of `BIN_A`: shape (blocks, units, bins).
-        A unit is a molecule that bears centres, or a group of them where there are many, see `counting`.
+        A unit is a molecule that bears centres, or a group of them where there are many, see `surroundings`.
     centers_of_unit
         Number of centres in each unit, shape (units,).
     frames_of_block
@@ -29,8 +30,8 @@ class PairCounts:
         Counts of each frame times its volume, summed over frames and centres, shape (bins,).
     pairs
         Number of pairs that could be counted in a frame: those within a molecule are not.
-    contacts
-        Who was near whom.
+    find_contacts
+        Gives `contacts`, which not every pair needs.
     """
 
     counts: np.ndarray
@@ -38,7 +39,12 @@ class PairCounts:
     frames_of_block: np.ndarray
     counts_times_volume: np.ndarray
     pairs: int
-    contacts: Contacts
+    find_contacts: Callable[[], Contacts]
+
+    @cached_property
+    def contacts(self) -> Contacts:
+        """Who was near whom."""
+        return self.find_contacts()
 
     @property
     def centers(self) -> int:

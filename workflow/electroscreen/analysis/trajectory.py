@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from electroscreen.analysis.contacts import NEAR_A, NEAR_IONS_A, kept_every
-from electroscreen.analysis.counting import FRAMES_AT_ONCE, Counted, Surroundings, Tally, pair_counts
+from electroscreen.analysis.counting import Counted, Tally, near_pairs, pair_counts
 from electroscreen.analysis.layout import Layout
 from electroscreen.analysis.rdf import BIN_A, PairCounts
+from electroscreen.analysis.surroundings import FRAMES_AT_ONCE, Surroundings
 from electroscreen.sites import Site, atoms_of
 
 Pair = tuple[Site, Site]
@@ -155,7 +156,7 @@ def _plan(path: Path, molecules: Sequence[Mapping[str, Any]], pairs: Sequence[Pa
         partners = [atoms_of(partner, molecules) for _, partner in own[-1]]
         near_a = [NEAR_IONS_A if _opposite(pair, molecules) else NEAR_A for pair in own[-1]]
         around.append(Surroundings.of(atoms_of(center, molecules), partners, near_a, layout.molecule))
-    every = kept_every(sum(one.near_pairs(positions, edges) for one in around), len(offsets))
+    every = kept_every(sum(near_pairs(one, positions, edges) for one in around), len(offsets))
     return _Plan(path, offsets, layout, tuple(species), tuple(own), tuple(around), _bins(edges), every)
 
 

@@ -260,6 +260,10 @@ def test_annealing_is_for_boxes_with_chains(tmp_path):
     assert record["protocol"][2] == "anneal 2: NPT, Langevin, 150 K, 5000 bar, 4 ps in steps of 1 fs"
 
 
+def test_chains_need_no_annealing():
+    assert phases(dynamics(), anneal=True) == phases(dynamics(anneal="none"), anneal=True) == phases(dynamics())
+
+
 def test_compression_in_21_steps_as_published():
     """Larsen et al. 2011: 1.56 ns, seven times hot, cold and pressed, the pressure up to 5e4 atm and down to 1."""
     steps = compression_21()

@@ -77,7 +77,8 @@ def compression_21() -> list[AnnealStep]:
 
 
 def _annealing(dynamics: Dynamics) -> list[Phase]:
-    steps = compression_21() if dynamics.anneal == "21-step" else dynamics.anneal
+    named = {"none": [], "21-step": compression_21()}
+    steps = named[dynamics.anneal] if isinstance(dynamics.anneal, str) else dynamics.anneal
     return [
         Phase(
             f"anneal {k}",

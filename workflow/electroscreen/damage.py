@@ -50,18 +50,6 @@ OF_ALL = {
     ),
 }
 
-# Which stage writes a file, where its name does not say so.
-WRITERS = {
-    **dict.fromkeys(("geometry.xyz", "density.npy"), "geometry"),
-    **dict.fromkeys(("density_final.npy", "frontier.npz"), "orbitals"),
-    **dict.fromkeys(("esp.npz", "esp.png"), "esp"),
-    "orbitals.png": "cubes",
-    "forcefield.xml": "forcefield",
-    **dict.fromkeys(("packed.pdb", "system.xml"), "packing"),
-    **dict.fromkeys(("equilibration.json", "trajectory.xtc"), "dynamics"),
-    "curves.npz": "analysis",
-}
-
 # Left empty where the record beside them says that there is nothing.
 EMPTY_WITH = {
     "packed.pdb": "packing.json",
@@ -129,8 +117,8 @@ def set_aside_damaged(paths: Iterable[Path]) -> None:
         path, why = told[0]
         more = f" (and {len(told) - 1} more)" if len(told) > 1 else ""
         raise DamagedError(
-            f"{path} {why}{more}: set aside as {path.name}{ASIDE}; call snakemake again, which makes it anew "
-            f"(by hand: {_by_hand(path)})"
+            f"{path} {why}{more}: set aside as {path.name}{ASIDE}; the next call makes it anew where it is needed, "
+            f"and at once: snakemake {path}"
         )
 
 
@@ -268,13 +256,3 @@ CHECKS: dict[str, Callable[[Path], str | None]] = {
     ".png": _ends_with(b"IEND\xaeB`\x82"),
     ".svg": _ends_with(b"</svg>", b"</svg>\n"),
 }
-
-
-def _by_hand(path: Path) -> str:
-    stage = WRITERS.get(path.name, path.stem)
-    folder = path.parent
-    if folder.name in ("tables", "figures"):
-        return f"electroscreen {folder.name}"
-    if folder.name.startswith("replica-"):
-        return f"electroscreen {stage} {folder.parent.name} --replica {folder.name.removeprefix('replica-')}"
-    return f"electroscreen {stage} {folder.name}"

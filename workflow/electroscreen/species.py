@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from math import isfinite
 from pathlib import Path
 from typing import Annotated, Literal
@@ -237,8 +238,31 @@ def check_all_species(folder: Path) -> dict[str, Species]:
     """
     every = {name: read_species(Path(folder) / f"{name}.yaml") for name in species_names(folder)}
     for name, species in every.items():
-        _check_ions(Path(folder) / f"{name}.yaml", species, every)
+        check_ions(Path(folder) / f"{name}.yaml", species, every)
     return every
+
+
+def check_ions(path: Path, species: Species, every: Mapping[str, Species]) -> None:
+    """Check that the ions of a salt exist and add up to it.
+
+    Raises
+    ------
+    InputError
+        For an unknown ion, or charges or atoms that differ from the salt's.
+    """
+    if species.ions is None:
+        return
+    for ion, count in species.ions.items():
+        if ion not in every:
+            raise InputError(f"{path}: ions.{ion}: there is no such species{did_you_mean(ion, list(every))}")
+        if count < 1:
+            raise InputError(f"{path}: ions.{ion}: is {count}, must be 1 or more")
+    charge = sum(count * every[ion].charge for ion, count in species.ions.items())
+    if charge != species.charge:
+        raise InputError(f"{path}: ions: their charges add up to {charge:+d}, the species carries {species.charge:+d}")
+    atoms = sorted(symbol for ion, count in species.ions.items() for symbol in count * every[ion].symbols)
+    if atoms != sorted(species.symbols):
+        raise InputError(f"{path}: ions: their atoms are {hill_formula(atoms)}, the species is {species.formula}")
 
 
 def parse_xyz(text: str) -> list[tuple[str, tuple[float, float, float]]]:
@@ -266,22 +290,6 @@ def parse_xyz(text: str) -> list[tuple[str, tuple[float, float, float]]]:
             if sum((p - q) ** 2 for p, q in zip(a, b, strict=True)) < 0.4**2:
                 raise ValueError(f"atoms {j + 1} and {i + 1} are closer than 0.4 Å")
     return atoms
-
-
-def _check_ions(path: Path, species: Species, every: dict[str, Species]) -> None:
-    if species.ions is None:
-        return
-    for ion, count in species.ions.items():
-        if ion not in every:
-            raise InputError(f"{path}: ions.{ion}: there is no such species{did_you_mean(ion, list(every))}")
-        if count < 1:
-            raise InputError(f"{path}: ions.{ion}: is {count}, must be 1 or more")
-    charge = sum(count * every[ion].charge for ion, count in species.ions.items())
-    if charge != species.charge:
-        raise InputError(f"{path}: ions: their charges add up to {charge:+d}, the species carries {species.charge:+d}")
-    atoms = sorted(symbol for ion, count in species.ions.items() for symbol in count * every[ion].symbols)
-    if atoms != sorted(species.symbols):
-        raise InputError(f"{path}: ions: their atoms are {hill_formula(atoms)}, the species is {species.formula}")
 
 
 def _check_smiles(smiles: str, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ import time
 from itertools import islice, product
 from pathlib import Path
 
+import numpy as np
 import yaml
 
 from electroscreen.facts import Facts
@@ -24,6 +26,16 @@ LEFT = [f"{end}{'C' * n}" for end in ("", "F", "FC(F)", "N#C", "CO", "CC(C)") fo
 RIGHT = [f"{'C' * n}{end}" for end in ("", "F", "C(F)F", "C#N", "OC", "C(C)C") for n in range(1, 5)]
 MIDDLES = ["O", "OC(=O)", "OC(=O)O", "S(=O)(=O)", "N(C)", "C(=O)", "OCCO", "OCC(F)(F)", "C=C", "S", "OP(=O)(OC)O"]
 MIDDLES += [f"{middle}{'C' * n}O" for middle in ("O", "OC(=O)O") for n in range(2, 6)]
+
+
+def _empty_arrays(*names: str) -> bytes:
+    stream = io.BytesIO()
+    np.savez(stream, **dict.fromkeys(names, np.zeros((0, 3))))
+    return stream.getvalue()
+
+
+SURFACE = ("vertices_angstrom", "faces", "normals", "potential_ev", "symbols", "positions_angstrom")
+EMPTY = {"esp.npz": _empty_arrays(*SURFACE), "curves.npz": _empty_arrays("none")}
 
 
 def grow(folder: Path, species: int, boxes: int) -> None:
@@ -83,8 +95,10 @@ def _fake_files(results: Path, job: Job, recipe: dict | None, when: float) -> li
     for file in files:
         path = results / file
         path.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(_record(job, recipe), indent=1) if file == job.record else "<svg/>\n"
-        path.write_text(text, encoding="utf-8")
+        if file == job.record:
+            path.write_text(json.dumps(_record(job, recipe), indent=1), encoding="utf-8")
+        else:
+            path.write_bytes(EMPTY.get(path.name, b"<svg/>\n"))
         os.utime(path, (when, when))
     return [job.record] if recipe is None else files
 

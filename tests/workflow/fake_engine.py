@@ -21,7 +21,7 @@ from electroscreen.recipes import molecules_of
 from electroscreen.record import write_json, write_text
 
 SURFACE = ("vertices_angstrom", "faces", "normals", "potential_ev", "symbols", "positions_angstrom")
-REAL = ("tables", "figures", "report", "summary")
+REAL = ("inventory", "tables", "figures", "report", "summary", "status")
 
 
 def main() -> int:

@@ -36,6 +36,8 @@ class State:
     name: str
     """One of `STATES`."""
     reason: str = ""
+    recorded: bool = False
+    """Whether there is a record by the present recipe, whatever its verdict."""
     settled: bool = False
     """Whether there is nothing for Snakemake to look at."""
     older_protocol: int | None = None
@@ -86,14 +88,14 @@ def asked_jobs(project: Project, facts: Facts, screened: list[str]) -> Iterator[
     complexes = {name: project.complex(name).parts if relaxed else () for name in project.asked_complexes}
     asked = set(screened)
     typed = {species for molecules in boxes.values() for species in molecules}
-    parts = {part for of in complexes.values() for part in of}
+    relaxed_first = asked | typed | {part for of in complexes.values() for part in of}
     always = {"orbitals": True, "esp": quantum.esp, "cubes": quantum.cubes, "redox": quantum.redox != "none"}
     wanted = [stage for stage, on in always.items() if on]
     for name in project.species_names:
-        stages = ["geometry"] if name in asked | typed | parts else []
+        stages = ["geometry"] if name in relaxed_first else []
         if name in asked:
             stages += wanted + (["levels"] if quantum.further_levels(name) else [])
-        stages += ["charges"] if name in asked | typed else []
+        stages += ["charges"] if name in asked or name in typed else []
         stages += ["forcefield"] if name in typed else []
         yield from species_jobs(name, stages)
     for name, of in complexes.items():
@@ -130,7 +132,7 @@ class _Looker:
             return State(job, STALE, verdict)
         if recipe_hash != expected and (other := self._other_recipe(job, recipe_hash)):
             return other
-        waiting = [record for record in job.needs if before[record].name not in (DONE, FAILED)]
+        waiting = [record for record in job.needs if not before[record].recorded]
         if waiting:
             return State(job, STALE, f"{waiting[0]} is {before[waiting[0]].name}")
         changed = self._changed_input(job, stamp)
@@ -138,7 +140,7 @@ class _Looker:
             return State(job, STALE, changed)
         name, reason = (DONE, "") if usable(verdict) else (FAILED, verdict)
         settled = all(before[record].settled for record in job.needs) and self._has_all(job, stamp)
-        return State(job, name, reason, settled)
+        return State(job, name, reason, True, settled)
 
     def stamp(self, path: str) -> Stamp | None:
         """Return the time and size of a file in the results."""
@@ -163,7 +165,7 @@ class _Looker:
         return known[2], known[3]
 
     def _absent(self, job: Job, before: dict[str, State]) -> State:
-        ready = all(before[record].name in (DONE, FAILED) for record in job.needs)
+        ready = all(before[record].recorded for record in job.needs)
         began = any(path in self.unfinished for path in (job.record, *job.others))
         folder = self.project.results / job.record
         locked = ready and job.stage in LOCKING and self._is_locked(folder.parent / ".lock")

@@ -2,9 +2,9 @@
 
     python tests/benchmarks/bench_scale.py FOLDER [--species 10000] [--boxes 1000]
 
-FOLDER is made where it is missing: input files, finished results that nobody computed, and what Snakemake would remember
-of them (57 000 jobs for the numbers above; a tmpfs makes that quick). Each step is a process of its own; printed are its
-processor seconds, its wall seconds and its largest memory, its children's included.
+FOLDER is made where it is missing: input files, finished results that nobody computed, and what Snakemake would
+remember of them (57 000 jobs for the numbers above; a tmpfs makes that quick). Each step is a process of its own; told
+are its processor seconds, its wall seconds and its largest memory, its children's included.
 """
 
 from __future__ import annotations
@@ -55,21 +55,21 @@ def main() -> None:
     (folder / "results" / "quick" / ".survey.json").unlink(missing_ok=True)
     measure("status, nothing kept from before", folder, *ELECTROSCREEN, "status")
     measure("status", folder, *ELECTROSCREEN, "status")
-    for stage in ("inventory", "tables", "report"):
-        measure(stage, folder, *ELECTROSCREEN, stage)
+    for stage in ("inventory", "tables", "figures", "report"):
+        measure(stage, folder, *ELECTROSCREEN, stage, *(["--overall"] if stage == "figures" else []))
     measure("dry run, everything finished", folder, *SNAKEMAKE, "-n")
     add_species(folder, "Added", "CCOCCOCC")
     measure("dry run, one species added", folder, *SNAKEMAKE, "-n")
     (folder / "molecules" / "species" / "Added.yaml").unlink()
     measure("dry run, the whole plan (whole=true)", folder, *SNAKEMAKE, "-n", "--config", "whole=true")
     hidden = folder / "results" / "hidden"
-    shutil.move(folder / "results" / "quick", hidden)
-    shutil.move(folder / ".snakemake", folder / ".hidden")
+    (folder / "results" / "quick").rename(hidden)
+    (folder / ".snakemake").rename(folder / ".hidden")
     measure("dry run, nothing computed yet", folder, *SNAKEMAKE, "-n")
     shutil.rmtree(folder / "results" / "quick", ignore_errors=True)
     shutil.rmtree(folder / ".snakemake", ignore_errors=True)
-    shutil.move(hidden, folder / "results" / "quick")
-    shutil.move(folder / ".hidden", folder / ".snakemake")
+    hidden.rename(folder / "results" / "quick")
+    (folder / ".hidden").rename(folder / ".snakemake")
 
 
 if __name__ == "__main__":

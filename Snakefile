@@ -42,25 +42,25 @@ rule screen:
 rule geometries:
     """Geometries of all species."""
     input:
-        expand(f"{RESULTS}/species/{{species}}/geometry.json", species=SPECIES),
+        wanted("geometry"),
 
 
 rule orbitals:
     """HOMO and LUMO of all species."""
     input:
-        expand(f"{RESULTS}/species/{{species}}/orbitals.json", species=SPECIES),
+        wanted("orbitals"),
 
 
 rule further:
     """Redox and further levels of theory, of the species for which the settings ask for them."""
     input:
-        PROJECT.optional_records(),
+        wanted("levels", "redox"),
 
 
 rule boxes:
     """Dynamics and analysis of all boxes."""
     input:
-        expand(f"{RESULTS}/boxes/{{box}}/analysis.json", box=BOXES),
+        wanted("analysis"),
 
 
 onstart:

@@ -51,7 +51,10 @@ def test_every_figure_is_drawn_in_both_formats(tmp_path):
     write_results(tmp_path)
     centers = {"natfsi_dol_fec": ["Na"], "lost_box": ["Na"]}
     build_figures(tmp_path, PAPERS, [*ORBITALS, "TFSI", "DFOB"], centers, tmp_path / "figures", ["liquid"])
-    names = {path.name for path in (tmp_path / "figures").iterdir()}
+    drawn = [path for path in (tmp_path / "figures").rglob("*") if path.is_file()]
+    names = {path.name for path in drawn}
+    boxes = {path.parent.name for path in drawn if box_of(path.stem)}
+    assert boxes == set(centers) and all(box_of(p.stem) is None or box_of(p.stem)[1] == p.parent.name for p in drawn)
     stems = [
         "orbital_levels",
         *(f"rdf_{box}_Na" for box in centers),

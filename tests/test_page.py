@@ -13,7 +13,7 @@ from test_tables import ORBITALS, PAPERS, PROVENANCE, write_json, write_orbitals
 from electroscreen.record import write_text
 from electroscreen.report import run
 from electroscreen.report.figures import build_figures
-from electroscreen.report.names import OF_BOX
+from electroscreen.report.names import OF_BOX, box_of
 from electroscreen.report.page import build_report, tone
 from electroscreen.report.tables import build_tables, read_table
 
@@ -149,8 +149,8 @@ def test_the_run_and_the_methods_are_told_from_the_records(page):
 
 
 def test_hours_add_up(results):
-    records = run.all_records(results)
-    hours = {row["stage"]: (row["jobs"], row["usable"], row["hours"]) for row in run.stages(records)}
+    stages = run.gather(run.all_records(results)).stages()
+    hours = {row["stage"]: (row["jobs"], row["usable"], row["hours"]) for row in stages}
     assert hours["orbitals"] == (15, 14, 7.5)  # 15 jobs of 1800 s
     assert hours["analysis"] == (1, 1, 0.5)
 
@@ -158,7 +158,7 @@ def test_hours_add_up(results):
 def test_several_versions_are_all_told(tmp_path):
     write_orbitals(tmp_path, "A", -5.0, -1.0)
     write_orbitals(tmp_path, "B", -5.0, -1.0, provenance=PROVENANCE | {"versions": {"pyscf": "2.10.0"}})
-    assert run.versions(run.all_records(tmp_path))["pyscf"] == "2.10.0, 2.9.0"
+    assert run.gather(run.all_records(tmp_path)).versions()["pyscf"] == "2.10.0, 2.9.0"
 
 
 def test_what_people_wrote_is_text(tmp_path):
@@ -178,7 +178,8 @@ def test_what_people_wrote_is_text(tmp_path):
 def test_a_box_takes_only_its_own_figures(tmp_path):
     write_results(tmp_path)
     for stem in ("rdf_lost_box_Na", "rdf_lost_box_2_Na", "msd_lost_box_2", "rdf_lost_Na"):
-        write_text(tmp_path / "figures" / f"{stem}.svg", f"<svg><!-- {stem} --></svg>")
+        box = box_of(stem)[1]
+        write_text(tmp_path / "figures" / box / f"{stem}.svg", f"<svg><!-- {stem} --></svg>")
     sources = [image["src"].partition(",")[2] for image in Page(report(tmp_path)).all("img")]
     assert [base64.b64decode(source).decode() for source in sources] == ["<svg><!-- rdf_lost_box_Na --></svg>"]
 

@@ -12,7 +12,7 @@ import pytest
 
 from electroscreen.papers import Order, Value, read_papers
 from electroscreen.report.comparison import compare_order, compare_value
-from electroscreen.report.formats import escape_latex, escape_markdown, frame_of, latex, markdown, readable
+from electroscreen.report.formats import escape_latex, escape_markdown, readable, write_table
 from electroscreen.report.records import Number
 from electroscreen.report.tables import build_tables, count_verdicts, print_comparison, read_table
 
@@ -426,10 +426,11 @@ def test_the_same_results_give_the_same_bytes(tmp_path):
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
 
 
-def test_csv_keeps_six_digits_and_readers_see_four():
-    headings = {"name": "name", "x": "x (eV)"}
-    frame = frame_of([{"name": "a", "x": 1.23456789}, {"name": "b", "x": -0.0}, {"name": "c"}], headings)
-    assert frame.to_csv(index=False, float_format="%.6g").splitlines()[1:] == ["a,1.23457", "b,0", "c,"]
+def test_csv_keeps_six_digits_and_readers_see_four(tmp_path):
+    rows = [{"name": "a", "x": 1.23456789}, {"name": "b", "x": -0.0}, {"name": "c"}]
+    write_table(iter(rows), {"name": "name", "x": "x (eV)"}, {"name"}, tmp_path / "t", "")
+    assert (tmp_path / "t.csv").read_text(encoding="utf-8") == "name,x\na,1.23457\nb,0\nc,\n"
+    assert (tmp_path / "t.md").read_text(encoding="utf-8").splitlines()[1:3] == ["|---|---:|", "| a | 1.235 |"]
     assert [readable(x) for x in (1.23456789, 298.15, 0.0, None, -1.3400000001)] == ["1.235", "298.2", "0", "", "-1.34"]
     assert [readable(x) for x in (562581, 7301.0, 1.16e-9)] == ["562581", "7301", "1.16e-09"]
 
@@ -448,13 +449,14 @@ def test_latex_prints_every_sign():
     )
 
 
-def test_hostile_cells_break_no_table():
-    frame = frame_of([{"name": HOSTILE + "\n| x |", "x": -1.5}], {"name": "name", "x": "x"})
-    lines = markdown(frame, {"name": "name", "x": "x (Å²/ns)"}).splitlines()
+def test_hostile_cells_break_no_table(tmp_path):
+    rows = [{"name": HOSTILE + "\n| x |", "x": -1.5}]
+    write_table(rows, {"name": "name", "x": "x (Å²/ns)"}, {"name"}, tmp_path / "t", "100 %")
+    lines = (tmp_path / "t.md").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 3
     assert lines[2].replace("\\|", "").count("|") == 3  # the bars of two cells, and none of their content's
     assert "\\<script\\>" in lines[2] and escape_markdown("a_b") == "a\\_b"
-    body = latex(frame, {"name": "name", "x": "x"}, "100 %").split("\\endfoot\n")[1]
+    body = (tmp_path / "t.tex").read_text(encoding="utf-8").split("\\endfoot\n")[1]
     assert body.replace("\\&", "").count("&") == 1 and "$-1.5$ \\\\" in body
 
 

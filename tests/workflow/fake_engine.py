@@ -25,7 +25,7 @@ from electroscreen.record import whole, write_json, write_text
 from electroscreen.stopping import StoppedError, checkpoint_reached, signals_wait_for_a_checkpoint
 
 SURFACE = ("vertices_angstrom", "faces", "normals", "potential_ev", "symbols", "positions_angstrom")
-REAL = ("tables", "figures", "report", "summary")
+REAL = ("inventory", "tables", "figures", "report", "summary", "status")
 
 
 def main() -> int:

@@ -78,6 +78,11 @@ def _parser() -> argparse.ArgumentParser:
         stage.set_defaults(run=run, stage=name)
         if subject:
             stage.add_argument(subject, help=f"name of a file in molecules/{_folder(subject)}/, without .yaml")
+        if name == "status":
+            stage.add_argument("--json", action="store_true", help="every job, for programs")
+        if name == "figures":
+            stage.add_argument("boxes", nargs="*", metavar="BOX", help="draw the figures of these boxes only")
+            stage.add_argument("--overall", action="store_true", help="draw only those over all species and boxes")
         if name in ("packing", "dynamics"):
             stage.add_argument("--replica", type=_positive, default=1, help="number of the replica (default: 1)")
         if name == "check":
@@ -287,6 +292,26 @@ def analysis(project: Project, options: argparse.Namespace) -> None:
     analyse(folder / "composition.json", replicas, recipe, *outputs, options.threads)
 
 
+def status(project: Project, options: argparse.Namespace) -> None:
+    """Tell of each stage and species or box what is done, running, failed and why, stale or missing."""
+    from electroscreen.status import as_json, print_status
+    from electroscreen.survey import survey
+
+    found = survey(project)
+    if options.json:
+        print(as_json(found))
+    else:
+        print_status(found)
+
+
+def inventory(project: Project, options: argparse.Namespace) -> None:
+    """List every record with its verdict and the hash of its recipe, in results/SETTINGS/inventory.csv."""
+    from electroscreen.status import write_inventory
+    from electroscreen.survey import survey
+
+    write_inventory(survey(project), project.results / "inventory.csv")
+
+
 def tables(project: Project, options: argparse.Namespace) -> None:
     """All tables as CSV, Markdown and LaTeX, ours beside the papers'."""
     from electroscreen.report.tables import build_tables
@@ -306,12 +331,15 @@ def tables(project: Project, options: argparse.Namespace) -> None:
 
 
 def figures(project: Project, options: argparse.Namespace) -> None:
-    """All figures as PNG and SVG."""
-    from electroscreen.report.figures import build_figures
+    """All figures as PNG and SVG, or those of some boxes, or those over all species and boxes."""
+    from electroscreen.report.figures import build_box_figures, build_overall_figures
 
     output = project.results / "figures"
-    species, centers = project.screened_species, project.centers()
-    build_figures(project.results, project.paper_files, species, centers, output, project.series())
+    for name in [] if options.overall else options.boxes or project.asked_boxes:
+        build_box_figures(project.results, name, project.centers(name), output / name)
+    if options.overall or not options.boxes:
+        species, boxes = project.screened_species, project.asked_boxes
+        build_overall_figures(project.results, project.paper_files, species, boxes, output, project.series())
 
 
 def report(project: Project, options: argparse.Namespace) -> None:
@@ -351,6 +379,8 @@ STAGES = {
     "packing": (packing, "box", "pack a replica of a box"),
     "dynamics": (dynamics, "box", "molecular dynamics of a replica"),
     "analysis": (analysis, "box", "RDF, coordination, diffusion"),
+    "status": (status, None, "what is done, running, failed and why, stale, missing"),
+    "inventory": (inventory, None, "the list of all records"),
     "tables": (tables, None, "tables, ours beside the papers'"),
     "figures": (figures, None, "figures"),
     "report": (report, None, "the HTML report"),

@@ -2,21 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from electroscreen.complexes import Complex, atoms_of, check_complexes, read_complex
 from electroscreen.demand import Demand, of_box, of_molecule
-from electroscreen.inputs import InputError, check_name, did_you_mean, read_yaml
+from electroscreen.inputs import InputError, check_name, did_you_mean
 from electroscreen.papers import check_papers, read_papers
 from electroscreen.recipe import box_recipe, complex_recipe, species_recipe
 from electroscreen.recipes import BoxRecipe, check_box, molecules_of, read_box, species_of
 from electroscreen.settings import Binding, Settings, read_settings
-from electroscreen.species import Species, check_all_species, read_species, species_names
+from electroscreen.species import Species, check_ions, read_species, species_names
 
 SPECIES_STAGES = ("geometry", "orbitals", "levels", "redox", "esp", "cubes", "charges", "forcefield")
 BOX_STAGES = ("composition", "packing", "dynamics", "analysis")
+
+
+class _Registry(Mapping):
+    """Species by name, each read when it is first asked for, and then kept."""
+
+    def __init__(self, folder: Path, names: list[str]):
+        self._folder, self._names, self._read = folder, dict.fromkeys(names), {}
+
+    def __getitem__(self, name: str) -> Species:
+        if name not in self._names:
+            raise KeyError(name)
+        if name not in self._read:
+            self._read[name] = read_species(self._folder / f"{name}.yaml")
+        return self._read[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 class Project:
@@ -24,6 +48,7 @@ class Project:
 
     def __init__(self, root: Path, settings_name: str):
         self.root, self.settings_name = Path(root), settings_name
+        self._boxes: dict[str, BoxRecipe] = {}
         # The name becomes a folder of results/, so it must not lead out of there.
         check_name(settings_name, self.root / "config" / f"{settings_name}.yaml")
 
@@ -36,6 +61,11 @@ class Project:
     def species_names(self) -> list[str]:
         """Names of all species, from their files' names."""
         return species_names(self.root / "molecules" / "species")
+
+    @cached_property
+    def every(self) -> Mapping[str, Species]:
+        """All species by name; a file is read when its species is asked for."""
+        return _Registry(self.root / "molecules" / "species", self.species_names)
 
     @cached_property
     def box_names(self) -> list[str]:
@@ -70,7 +100,9 @@ class Project:
         if asked != "all":
             self._check_asked("species", "species", asked, self.species_names)
             return sorted(set(asked))
-        return [name for name in self.species_names if self._is_screened(self.species_file(name))]
+        # Parsing every file at every start would take seconds in a large project, and few files have the key.
+        files = {name: self.species_file(name) for name in self.species_names}
+        return [name for name, file in files.items() if not _says("screen:", file) or self.species(name).screen]
 
     @cached_property
     def complex_names(self) -> list[str]:
@@ -110,7 +142,7 @@ class Project:
 
     def species_file(self, name: str) -> Path:
         """YAML file of a species; InputError if there is none."""
-        if name not in self.species_names:
+        if name not in self.every:
             raise InputError(f"there is no species '{name}'{did_you_mean(name, self.species_names)}")
         return self.root / "molecules" / "species" / f"{name}.yaml"
 
@@ -127,12 +159,14 @@ class Project:
         return self.root / "molecules" / "complexes" / f"{name}.yaml"
 
     def species(self, name: str) -> Species:
-        """Read one species."""
-        return read_species(self.species_file(name))
+        """Return one species; InputError if there is none."""
+        return self.every[name] if name in self.every else read_species(self.species_file(name))
 
     def box(self, name: str) -> BoxRecipe:
-        """Read one box."""
-        return read_box(self.box_file(name))
+        """Return one box; InputError if there is none."""
+        if name not in self._boxes:
+            self._boxes[name] = read_box(self.box_file(name))
+        return self._boxes[name]
 
     def complex(self, name: str) -> Complex:
         """Read one complex."""
@@ -163,21 +197,19 @@ class Project:
         every = {name: self.species(name) for name in species_of(box)}
         return every | {name: self.species(name) for name in molecules_of(box, every)}
 
-    def optional_records(self) -> list[Path]:
-        """Records of stages that these settings ask for only for some species, or not at all."""
-        quantum = self.settings.quantum
-        wanted = [(name, "levels") for name in self.screened_species if quantum.further_levels(name)]
-        wanted += [(name, "redox") for name in self.screened_species if quantum.redox != "none"]
-        return [self.species_folder(name) / f"{stage}.json" for name, stage in wanted]
+    def molecules(self, name: str) -> list[str]:
+        """Return the species that stand in a box as molecules."""
+        box = self.box(name)
+        return molecules_of(box, self.box_species(box))
 
-    def centers(self) -> dict[str, list[str]]:
-        """Of each box that is asked for: the sites around which g(r) is wanted."""
-        boxes = {name: self.box(name) for name in self.asked_boxes}
-        return {name: list(dict.fromkeys(p.center for p in box.analysis.coordination)) for name, box in boxes.items()}
+    def centers(self, name: str) -> list[str]:
+        """Sites of a box around which g(r) is wanted."""
+        return list(dict.fromkeys(pairs.center for pairs in self.box(name).analysis.coordination))
 
     def series(self) -> list[str]:
         """Names that boxes of different temperature share."""
-        return sorted({series for name in self.box_names if (series := self.box(name).series)})
+        told = [name for name in self.box_names if _says("series:", self.box_file(name))]
+        return sorted({series for name in told if (series := self.box(name).series)})
 
     def recipe(self, stage: str, name: str) -> dict[str, Any]:
         """Return what decides the numbers of a stage for a species, a complex or a box."""
@@ -223,8 +255,13 @@ class Project:
         box = self.box(name)
         return whole_formula_units(box, self.box_species(box), self.settings.box.atoms)
 
-    def check(self) -> None:
+    def check(self, passed: Collection[tuple[str, str]] = ()) -> None:
         """Check all that a user wrote.
+
+        Parameters
+        ----------
+        passed
+            Kind ('species', 'box' or 'settings') and name of what was checked before and has not changed since.
 
         Raises
         ------
@@ -232,21 +269,27 @@ class Project:
             For the first fault: which file, which field, what is wrong.
         """
         _ = self.settings
-        every = check_all_species(self.root / "molecules" / "species")
+        every = self.every
         if not every:
             raise InputError(f"{self.root / 'molecules' / 'species'}: holds no species: write one YAML file each")
+        for name in every:
+            if ("species", name) not in passed:
+                check_ions(self.species_file(name), every[name], every)
         for name in self.settings.quantum.scan_species:
             if name not in every:
                 hint = did_you_mean(name, list(every))
                 raise InputError(f"settings: quantum.scan_species: there is no species '{name}'{hint}")
-        # Imported here because a stage by hand does not need it.
-        from electroscreen.forcefield.published import check_ion_set
+        if ("settings", self.settings_name) not in passed:
+            # Imported here because a stage by hand does not need it.
+            from electroscreen.forcefield.published import check_ion_set
 
-        check_ion_set(self.settings.forcefield.ion_set)
+            check_ion_set(self.settings.forcefield.ion_set)
         for name in self.box_names:
-            check_box(self.box_file(name), self.box(name), every)
+            if ("box", name) not in passed:
+                check_box(self.box_file(name), self.box(name), every)
         for name in self.asked_boxes:
-            self.whole_molecules(name)
+            if ("box", name) not in passed:
+                self.whole_molecules(name)
         complexes = {name: self.complex(name) for name in self.complex_names}
         check_complexes(self.root / "molecules" / "complexes", complexes, every)
         _ = self.asked_complexes
@@ -258,7 +301,6 @@ class Project:
                 where = self.root / "config" / f"{self.settings_name}.yaml"
                 raise InputError(f"{where}: {key}: there is no {kind} '{name}'{did_you_mean(name, names)}")
 
-    @staticmethod
-    def _is_screened(path: Path) -> bool:
-        # Parsing every file at every start would take seconds in a large project, and few files have the key.
-        return "screen:" not in path.read_text(encoding="utf-8") or read_yaml(path).get("screen") is not False
+
+def _says(key: str, file: Path) -> bool:
+    return key in file.read_text(encoding="utf-8")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,7 @@ def _identity(species) -> dict[str, Any]:
     return identity | ({"polymer": species.polymer.model_dump()} if species.is_long_chain else {})
 
 
+@cache
 def _library_digest() -> str:
     text = "".join(path.read_text(encoding="utf-8") for path in sorted(LIBRARY.glob("*.yaml")))
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -20,6 +20,11 @@ from electroscreen.recipe import digest
 OK = "ok"
 
 
+def usable(verdict: str) -> bool:
+    """Return whether a number may be used: its verdict is 'ok', or 'ok' with a remark such as 'ok (one box)'."""
+    return verdict == OK or verdict.startswith(f"{OK} (")
+
+
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """Give a path to write to; it becomes `path` when the block ends well, and vanishes when not."""
@@ -67,6 +72,16 @@ def locked(folder: Path) -> Iterator[None]:
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
+
+
+def locked_files() -> set[int]:
+    """Return the inodes of all files that a process holds locked, without touching a lock; none where Linux is not."""
+    try:
+        lines = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+    except FileNotFoundError:
+        return set()
+    # 1: FLOCK  ADVISORY  WRITE 4711 08:01:123456 0 EOF; a process that waits has '->' after its number.
+    return {int(words[-3].rpartition(":")[2]) for line in lines if (words := line.split())[1] == "FLOCK"}
 
 
 def write_json(path: Path, record: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from electroscreen.complexes import Complex, Dispersion
-from electroscreen.inputs import InputError, Model, check_name, did_you_mean, parse_model, read_yaml
+from electroscreen.inputs import InputError, Model, check_name, parse_model, read_yaml
 
 
 class Level(Model):
@@ -243,21 +243,26 @@ class Settings(Model):
     dynamics: Dynamics
 
 
-def settings_name(config: Mapping[str, Any]) -> str:
-    """Return which settings Snakemake's config names.
+class Call(Model):
+    """What `config/defaults.yaml` and `snakemake --config` say; what to compute is said in `config/SETTINGS.yaml`."""
+
+    settings: str = Field(description="name of a file in config/")
+    longest_job_minutes: int = Field(default=1440, ge=1, description="that a scheduler takes; what is longer goes on")
+    whole: bool = Field(default=False, description="plan also what is settled, to force it")
+    upgrade: Literal["ask", "rerun"] = Field(
+        default="ask", description="where a newer package would compute anew what is there"
+    )
+
+
+def read_call(config: Mapping[str, Any]) -> Call:
+    """Return what Snakemake's config says.
 
     Raises
     ------
     InputError
-        For any other key: `--config setings=paper` must not run the default in silence.
+        Also for an unknown key: `--config setings=paper` must not run the default in silence.
     """
-    unknown = sorted(set(config) - {"settings"})
-    if unknown:
-        hint = did_you_mean(unknown[0], ["settings"])
-        raise InputError(f"config: {unknown[0]}: unknown key{hint} (what to compute is said in config/SETTINGS.yaml)")
-    if not isinstance(config.get("settings"), str):
-        raise InputError(f"config: settings: must be the name of a file in config/, found {config.get('settings')!r}")
-    return config["settings"]
+    return parse_model(dict(config), Call, Path("config"))
 
 
 @lru_cache(maxsize=8)

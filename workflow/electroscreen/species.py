@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from math import dist, isfinite
 from pathlib import Path
 from typing import Annotated, Literal
@@ -244,14 +245,35 @@ def check_all_species(folder: Path) -> dict[str, Species]:
     """
     every = {name: read_species(Path(folder) / f"{name}.yaml") for name in species_names(folder)}
     for name, species in every.items():
-        path = Path(folder) / f"{name}.yaml"
-        _check_ions(path, species, every)
-        other = species.variant_of
-        if other is not None and (other not in every or other == name):
-            raise InputError(
-                f"{path}: variant_of: there is no other species '{other}'{did_you_mean(other, list(every))}"
-            )
+        check_ions(Path(folder) / f"{name}.yaml", species, every)
     return every
+
+
+def check_ions(path: Path, species: Species, every: Mapping[str, Species]) -> None:
+    """Check that the ions of a salt exist and add up to it, and that what a species is a variant of exists.
+
+    Raises
+    ------
+    InputError
+        For an unknown species, or charges or atoms that differ from the salt's.
+    """
+    others = [name for name in every if name != species.name]
+    if species.variant_of is not None and species.variant_of not in others:
+        known = did_you_mean(species.variant_of, others)
+        raise InputError(f"{path}: variant_of: there is no other species '{species.variant_of}'{known}")
+    if species.ions is None:
+        return
+    for ion, count in species.ions.items():
+        if ion not in every:
+            raise InputError(f"{path}: ions.{ion}: there is no such species{did_you_mean(ion, list(every))}")
+        if count < 1:
+            raise InputError(f"{path}: ions.{ion}: is {count}, must be 1 or more")
+    charge = sum(count * every[ion].charge for ion, count in species.ions.items())
+    if charge != species.charge:
+        raise InputError(f"{path}: ions: their charges add up to {charge:+d}, the species carries {species.charge:+d}")
+    atoms = sorted(symbol for ion, count in species.ions.items() for symbol in count * every[ion].symbols)
+    if atoms != sorted(species.symbols):
+        raise InputError(f"{path}: ions: their atoms are {hill_formula(atoms)}, the species is {species.formula}")
 
 
 def parse_xyz(text: str) -> list[tuple[str, tuple[float, float, float]]]:
@@ -291,22 +313,6 @@ def _check_together(atoms: list[tuple[str, tuple[float, float, float]]]) -> None
             raise ValueError(
                 f"atom {i + 1} ({symbol}) is {nearest:.3g} Å from its nearest neighbour: are these angstrom?"
             )
-
-
-def _check_ions(path: Path, species: Species, every: dict[str, Species]) -> None:
-    if species.ions is None:
-        return
-    for ion, count in species.ions.items():
-        if ion not in every:
-            raise InputError(f"{path}: ions.{ion}: there is no such species{did_you_mean(ion, list(every))}")
-        if count < 1:
-            raise InputError(f"{path}: ions.{ion}: is {count}, must be 1 or more")
-    charge = sum(count * every[ion].charge for ion, count in species.ions.items())
-    if charge != species.charge:
-        raise InputError(f"{path}: ions: their charges add up to {charge:+d}, the species carries {species.charge:+d}")
-    atoms = sorted(symbol for ion, count in species.ions.items() for symbol in count * every[ion].symbols)
-    if atoms != sorted(species.symbols):
-        raise InputError(f"{path}: ions: their atoms are {hill_formula(atoms)}, the species is {species.formula}")
 
 
 def _check_smiles(smiles: str, path: Path) -> None:

@@ -8,7 +8,7 @@ localrules:
 rule binding_energies:
     """Binding energies of the complexes that the settings ask for."""
     input:
-        expand(f"{RESULTS}/complexes/{{complex}}/binding.json", complex=COMPLEXES),
+        wanted("binding"),
 
 
 rule binding:

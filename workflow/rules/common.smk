@@ -7,14 +7,17 @@ from pathlib import Path
 
 from electroscreen.inputs import InputError
 from electroscreen.project import Project
-from electroscreen.recipe import as_text
+from electroscreen.recipe import as_text, digest
 from electroscreen.report.names import figure_names
-from electroscreen.settings import settings_name
+from electroscreen.settings import read_call
+from electroscreen.survey import survey
+from electroscreen.upgrade import notice
 
 try:
-    SETTINGS = settings_name(config)
+    CALL = read_call(config)
 except InputError as fault:
     sys.exit(f"electroscreen: {fault}")
+SETTINGS = CALL.settings
 RESULTS = f"results/{SETTINGS}"
 
 # The rules call `electroscreen`: the one that belongs to this Snakemake, whether or not its environment is active. It takes
@@ -35,17 +38,17 @@ if workflow.is_main_process and not workflow.dryrun:
 
 try:
     PROJECT = Project(Path(), SETTINGS)
-    # Jobs parse this file again; what the main process found right is right.
-    if workflow.is_main_process:
-        PROJECT.check()
-    # Stages that there are only where the settings ask for them.
-    PICTURED = [stage for stage in ("esp", "cubes") if getattr(PROJECT.settings.quantum, stage)]
-    SPECIES, COMPLEXES, BOXES = PROJECT.screened_species, PROJECT.asked_complexes, PROJECT.asked_boxes
+    # Jobs on other machines parse this file again; what the main process found right is right.
+    SURVEY = survey(PROJECT) if workflow.is_main_process else None
     REPLICAS = range(1, PROJECT.settings.dynamics.replicas + 1)
-    DRAWN = figure_names(PROJECT.centers(), PROJECT.series())
+    DRAWN = figure_names({}, PROJECT.series())
     FIGURES = expand(f"{RESULTS}/figures/{{name}}.{{kind}}", name=DRAWN, kind=["png", "svg"])
 except InputError as fault:
     sys.exit(f"electroscreen: {fault}")
+
+
+# What is settled has no place in the plan, which so stays small in a large project; `--config whole=true` plans all.
+WHOLE = CALL.whole
 
 
 wildcard_constraints:
@@ -65,17 +68,42 @@ def recipe(stage):
     return lambda wildcards: as_text(PROJECT.recipe(stage, subject(wildcards)))
 
 
-def molecules_in(box):
-    """Return the species that stand in a box as molecules."""
-    from electroscreen.recipes import molecules_of
+def wanted(*stages):
+    """Return an input function: the records of all jobs of these stages that are not settled (of all stages: none)."""
 
-    read = PROJECT.box(box)
-    return molecules_of(read, PROJECT.box_species(read))
+    def records(wildcards):
+        if SURVEY is None:
+            return []
+        ask_before_too_much_or_too_little()
+        states = [state for state in SURVEY.states.values() if WHOLE or not state.settled]
+        return [f"{RESULTS}/{state.job.record}" for state in states if not stages or state.job.stage in stages]
+
+    return records
+
+
+def ask_before_too_much_or_too_little():
+    """Stop where a newer package would compute anew what is there, or where jobs are forced that are not planned."""
+    asked = workflow.dag_settings
+    forced = set(asked.forcerun) - {"inventory", "tables", "figures", "report"}
+    if not WHOLE and (asked.forceall or forced):
+        sys.exit("electroscreen: what is settled is not in the plan; to force it, add --config whole=true")
+    told = notice(SURVEY) if "PARAMS" in {trigger.name for trigger in asked.rerun_triggers} else ""
+    runs = workflow.executor_plugin is not None and not (workflow.dryrun or workflow.touch)
+    if told and runs and CALL.upgrade != "rerun":
+        sys.exit(f"electroscreen: {told}")
+    if told and not runs:
+        print(f"electroscreen: {told}", file=sys.stderr)
+
+
+def hashed_names(wildcards):
+    """Return a params function: of what the tables tell, in few words."""
+    names = SURVEY.screened if SURVEY else PROJECT.screened_species
+    return digest({"species": names, "boxes": PROJECT.asked_boxes, "all": PROJECT.box_names})
 
 
 def of_molecules(file):
     """Return an input function: a file of every molecule in the box."""
-    return lambda wildcards: expand(f"{RESULTS}/species/{{name}}/{file}", name=molecules_in(wildcards.box))
+    return lambda wildcards: expand(f"{RESULTS}/species/{{name}}/{file}", name=PROJECT.molecules(wildcards.box))
 
 
 def of_parts(file):

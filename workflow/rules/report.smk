@@ -3,20 +3,36 @@
 TABLES = ["frontier_orbitals", "level_scan", "redox", "esp_extrema", "charges", "binding_energies"]
 TABLES += ["coordination", "solvation", "residence", "diffusion", "displacement", "transport", "temperature", "boxes"]
 TABLES += ["chains", "compared_with_papers", "papers"]
-OF_SPECIES = ["geometry", "orbitals", *PICTURED, "charges"]
-RECORDS = [
-    *expand(f"{RESULTS}/species/{{species}}/{{stage}}.json", species=SPECIES, stage=OF_SPECIES),
-    *map(str, PROJECT.optional_records()),
-    *expand(f"{RESULTS}/complexes/{{complex}}/binding.json", complex=COMPLEXES),
-    *expand(f"{RESULTS}/boxes/{{box}}/{{stage}}.json", box=BOXES, stage=["composition", "analysis"]),
-    *expand(f"{RESULTS}/boxes/{{box}}/replica-{{r}}/equilibration.json", box=BOXES, r=REPLICAS),
-]
+INVENTORY = f"{RESULTS}/inventory.csv"
+
+
+localrules:
+    inventory,
+
+
+# Where all is settled, the list is as it was: without this rule no job of those before it is looked at.
+if SURVEY is None or WHOLE or SURVEY.unsettled or not Path(INVENTORY).exists():
+
+    rule inventory:
+        """The list of all records, written when the last of them is there."""
+        input:
+            wanted(),
+        output:
+            ensure(INVENTORY, non_empty=True),
+        log:
+            f"{RESULTS}/logs/inventory.log",
+        conda:
+            "../../envs/report.yaml"
+        params:
+            settings=SETTINGS,
+        shell:
+            "electroscreen inventory --settings {params.settings} &> {log}"
 
 
 rule tables:
     """All tables as CSV, Markdown and LaTeX: ours, the paper's, difference, verdict."""
     input:
-        records=RECORDS,
+        inventory=INVENTORY,
         papers=PROJECT.paper_files,
     output:
         csv=ensure(expand(f"{RESULTS}/tables/{{table}}.csv", table=TABLES), non_empty=True),
@@ -33,19 +49,16 @@ rule tables:
     params:
         settings=SETTINGS,
         # A species or box that was removed changes no input file, but the table; so does what a complex is compared with.
-        names=[*SPECIES, *BOXES],
-        boxes=PROJECT.box_names,
-        complexes=[as_text(PROJECT.complex(name).model_dump()) for name in PROJECT.complex_names],
+        names=hashed_names,
+        complexes=lambda wildcards: [as_text(PROJECT.complex(name).model_dump()) for name in PROJECT.complex_names],
     shell:
         "electroscreen tables --settings {params.settings} &> {log}"
 
 
 rule figures:
-    """Orbital levels, boxes, g(r) with n(r), mean squared displacements."""
+    """Orbital levels of all species, and transport against temperature."""
     input:
-        records=RECORDS,
-        curves=expand(f"{RESULTS}/boxes/{{box}}/curves.npz", box=BOXES),
-        moments=expand(f"{RESULTS}/boxes/{{box}}/replica-1/{{file}}", box=BOXES, file=["packed.pdb", "trajectory.xtc"]),
+        inventory=INVENTORY,
         papers=PROJECT.paper_files,
     output:
         ensure(FIGURES, non_empty=True),
@@ -60,9 +73,32 @@ rule figures:
         runtime=minutes("report"),
     params:
         settings=SETTINGS,
-        names=[*SPECIES, *BOXES],
+        names=hashed_names,
     shell:
-        "electroscreen figures --settings {params.settings} &> {log}"
+        "electroscreen figures --overall --settings {params.settings} &> {log}"
+
+
+rule box_figures:
+    """g(r) with n(r), mean square displacements and the others of one box."""
+    input:
+        record=rules.analysis.output.record,
+        curves=rules.analysis.output.curves,
+        moments=expand(f"{RESULTS}/boxes/{{{{box}}}}/replica-1/{{file}}", file=["packed.pdb", "trajectory.xtc"]),
+    output:
+        directory(f"{RESULTS}/figures/{{box}}"),
+    log:
+        f"{RESULTS}/boxes/{{box}}/logs/figures.log",
+    group:
+        "figures"
+    conda:
+        "../../envs/report.yaml"
+    resources:
+        mem_mb=memory("figures"),
+        runtime=minutes("figures"),
+    params:
+        settings=SETTINGS,
+    shell:
+        "electroscreen figures {wildcards.box} --settings {params.settings} &> {log}"
 
 
 rule report:
@@ -70,14 +106,6 @@ rule report:
     input:
         rules.tables.output,
         rules.figures.output,
-        expand(
-            f"{RESULTS}/species/{{species}}/{{file}}",
-            species=SPECIES,
-            file=[
-                *(["esp.png", "esp.npz"] if "esp" in PICTURED else []),
-                *(["orbitals.png"] if "cubes" in PICTURED else []),
-            ],
-        ),
     output:
         ensure(f"{RESULTS}/report.html", non_empty=True),
     log:

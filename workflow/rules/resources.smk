@@ -4,15 +4,12 @@
 from electroscreen.demand import QUICK_MINUTES, SMALL_MINUTES, of_reporting
 
 CORES = workflow.resource_settings.cores or 8
-LONGEST_MINUTES = config.get("longest_job_minutes", 1440)
-if not isinstance(LONGEST_MINUTES, int) or LONGEST_MINUTES < 1:
-    sys.exit(f"electroscreen: longest_job_minutes: should be a whole number of minutes, found {LONGEST_MINUTES!r}")
-REPORTING = of_reporting(len(SPECIES) + len(COMPLEXES) + len(BOXES))
+REPORTING = of_reporting(len(PROJECT.species_names) + len(PROJECT.asked_complexes) + len(PROJECT.asked_boxes))
 
 
 def demand(stage, wildcards):
     """Return what a job needs, unless it fails for want of it."""
-    return REPORTING if stage == "report" else PROJECT.demand(stage, subject(wildcards))
+    return REPORTING if stage in ("figures", "report") else PROJECT.demand(stage, subject(wildcards))
 
 
 def cores(stage):
@@ -36,7 +33,7 @@ def memory(stage):
 
 def minutes(stage):
     """Return a resource function: more on every retry, up to the longest job; what takes longer goes on in the next."""
-    return lambda wildcards, attempt: min(LONGEST_MINUTES, demand(stage, wildcards).minutes * min(attempt, 4))
+    return lambda wildcards, attempt: min(CALL.longest_job_minutes, demand(stage, wildcards).minutes * min(attempt, 4))
 
 
 def together(stage):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 
@@ -78,16 +79,28 @@ def molar_volume_ml_per_mol(species: Species) -> tuple[float, bool]:
 
 def van_der_waals_volume_ml_per_mol(species: Species) -> float:
     """Return the molar volume inside the van der Waals spheres of a species; lone cations count as nothing."""
+    atoms = species.xyz or (species.start and species.start.xyz)
+    volume = _atoms_angstrom3(atoms) if species.smiles is None else _drawn_angstrom3(species.smiles)
+    return volume * CM3_PER_ANGSTROM3 * AVOGADRO_PER_MOL
+
+
+# Half a second for a salt that may stand in every box.
+@lru_cache(maxsize=1024)
+def _atoms_angstrom3(xyz: str) -> float:
+    from rdkit import Chem
+
+    atoms, table = parse_xyz(xyz), Chem.GetPeriodicTable()
+    return spheres_volume_angstrom3([x for _, x in atoms], [table.GetRvdw(symbol) for symbol, _ in atoms])
+
+
+@lru_cache(maxsize=1024)
+def _drawn_angstrom3(smiles: str) -> float:
     from rdkit import Chem
     from rdkit.Chem import AllChem
 
     table = Chem.GetPeriodicTable()
-    if species.smiles is None:
-        atoms = parse_xyz(species.xyz or species.start.xyz)
-        volume = spheres_volume_angstrom3([x for _, x in atoms], [table.GetRvdw(symbol) for symbol, _ in atoms])
-        return volume * CM3_PER_ANGSTROM3 * AVOGADRO_PER_MOL
     volume = 0.0
-    for part in Chem.GetMolFrags(molecule(species.smiles), asMols=True, sanitizeFrags=False):
+    for part in Chem.GetMolFrags(molecule(smiles), asMols=True, sanitizeFrags=False):
         if part.GetNumAtoms() == 1 and part.GetAtomWithIdx(0).GetFormalCharge() > 0:
             # Van der Waals radii are those of the neutral atoms; a cation is a few Å³ and sits between the anions.
             continue
@@ -96,7 +109,7 @@ def van_der_waals_volume_ml_per_mol(species: Species) -> float:
             continue
         AllChem.EmbedMolecule(part, randomSeed=2026, useRandomCoords=True)
         volume += AllChem.ComputeMolVolume(part)
-    return volume * CM3_PER_ANGSTROM3 * AVOGADRO_PER_MOL
+    return volume
 
 
 def spheres_volume_angstrom3(centers_angstrom, radii_angstrom) -> float:

@@ -36,7 +36,7 @@ def build_figures(
     output_dir: Path,
     series: Sequence[str] = (),
 ) -> None:
-    """Draw every figure as .png and .svg.
+    """Draw every figure as .png and .svg: those of a box into a folder of its name, the others beside these folders.
 
     Parameters
     ----------
@@ -45,27 +45,45 @@ def build_figures(
     series
         Names that boxes of different temperature share.
     """
+    build_overall_figures(results_dir, paper_files, species, list(centers), output_dir, series)
+    for box, sites in centers.items():
+        build_box_figures(results_dir, box, sites, Path(output_dir) / box)
+
+
+def build_overall_figures(
+    results_dir: Path,
+    paper_files: list[Path],
+    species: list[str],
+    boxes: list[str],
+    output_dir: Path,
+    series: Sequence[str] = (),
+) -> None:
+    """Draw the figures that tell of many species or boxes at once."""
     results_dir, output_dir = Path(results_dir), Path(output_dir)
     levels = [orbitals(results_dir, name) for name in species]
     draw_orbital_levels(levels, paper_levels(read_papers(paper_files).values()), output_dir / "orbital_levels")
-    for box, box_centers in centers.items():
-        curves = read_curves(results_dir / "boxes" / box / "curves.npz")
-        reason = read_record(results_dir, f"boxes/{box}/analysis.json")["verdict"]
-        pairs = analysis_rows(results_dir, box, "coordination")
-        draw_box(results_dir, box, output_dir / f"molecules_{box}")
-        for center in box_centers:
-            draw_rdf(center, pairs, curves, output_dir / rdf_name(box, center), reason)
-        rows = {kind: analysis_rows(results_dir, box, kind) for kind in BOX_ROWS}
-        draw_msd(rows["diffusion"], curves, output_dir / f"msd_{box}", reason)
-        draw_solvation(rows["solvation"], output_dir / f"solvation_{box}", reason)
-        draw_shells(rows["solvation"], curves, output_dir / f"shells_{box}", reason)
-        draw_stays(rows["residence"], curves, output_dir / f"stays_{box}", reason)
-        draw_displacements(rows["displacement"], curves, output_dir / f"displacement_{box}", reason)
-        draw_van_hove(curves, output_dir / f"van_hove_{box}", reason)
-        draw_transport([r for r in rows["transport"] if "quantity" in r], output_dir / f"transport_{box}", reason)
-    points, fits = series_points(results_dir, list(centers)), temperature_rows(results_dir, list(centers))
+    points, fits = (series_points(results_dir, boxes), temperature_rows(results_dir, boxes)) if series else ({}, [])
     for name in series:
         draw_arrhenius(name, points, fits, output_dir / arrhenius_name(name))
+
+
+def build_box_figures(results_dir: Path, box: str, centers: list[str], output_dir: Path) -> None:
+    """Draw the figures of one box."""
+    results_dir, output_dir = Path(results_dir), Path(output_dir)
+    curves = read_curves(results_dir / "boxes" / box / "curves.npz")
+    reason = read_record(results_dir, f"boxes/{box}/analysis.json")["verdict"]
+    pairs = analysis_rows(results_dir, box, "coordination")
+    draw_box(results_dir, box, output_dir / f"molecules_{box}")
+    for center in centers:
+        draw_rdf(center, pairs, curves, output_dir / rdf_name(box, center), reason)
+    rows = {kind: analysis_rows(results_dir, box, kind) for kind in BOX_ROWS}
+    draw_msd(rows["diffusion"], curves, output_dir / f"msd_{box}", reason)
+    draw_solvation(rows["solvation"], output_dir / f"solvation_{box}", reason)
+    draw_shells(rows["solvation"], curves, output_dir / f"shells_{box}", reason)
+    draw_stays(rows["residence"], curves, output_dir / f"stays_{box}", reason)
+    draw_displacements(rows["displacement"], curves, output_dir / f"displacement_{box}", reason)
+    draw_van_hove(curves, output_dir / f"van_hove_{box}", reason)
+    draw_transport([r for r in rows["transport"] if "quantity" in r], output_dir / f"transport_{box}", reason)
 
 
 def paper_levels(papers: list[Paper]) -> list[dict[str, Any]]:

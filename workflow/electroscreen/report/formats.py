@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import re
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from decimal import Context
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
-import pandas as pd
-
-from electroscreen.record import write_text
+from electroscreen.record import whole
 
 _MARKDOWN_SIGNS = re.compile(r"([\\`*_\[\]<>|#~$])")
 
@@ -42,6 +43,8 @@ _LATEX_SIGNS = {
     **{chr(0x2080 + digit): rf"\textsubscript{{{digit}}}" for digit in range(10)},
 }
 
+_LATEX = str.maketrans(_LATEX_SIGNS)
+
 # Columns of words need a width in LaTeX, or they run off the page.
 _LATEX_WIDTHS = {
     **dict.fromkeys(("table", "subject", "where"), "1.8cm"),
@@ -50,33 +53,58 @@ _LATEX_WIDTHS = {
 }
 
 
-def write_table(frame: pd.DataFrame, headings: dict[str, str], path: Path, caption: str) -> None:
-    """Write a table as .csv, .md and .tex beside each other.
+def write_table(
+    rows: Iterable[dict[str, Any]], headings: dict[str, str], words: Collection[str], path: Path, caption: str
+) -> None:
+    """Write a table as .csv, .md and .tex beside each other, row by row as they come.
 
     Parameters
     ----------
+    rows
+        What a row lacks stays empty; what stands under no heading is left out.
     headings
         Column name to what readers see above it, unit included, in the order of the columns.
+    words
+        Columns that hold no numbers.
     path
         Without suffix.
     """
     path = Path(path)
-    write_text(path.with_suffix(".csv"), frame.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
-    write_text(path.with_suffix(".md"), markdown(frame, headings))
-    write_text(path.with_suffix(".tex"), latex(frame, headings, caption))
+    numeric = [column not in words for column in headings]
+    with (
+        _text(path.with_suffix(".csv")) as one,
+        _text(path.with_suffix(".md")) as two,
+        _text(path.with_suffix(".tex")) as three,
+    ):
+        sheet = csv.writer(one, lineterminator="\n")
+        sheet.writerow(headings)
+        two.write(_markdown_line(headings.values()))
+        two.write("|" + "|".join("---:" if number else "---" for number in numeric) + "|\n")
+        three.write(_latex_head(headings, words, caption))
+        for row in rows:
+            cells = [_cell(row.get(column)) for column in headings]
+            shown = [readable(cell) for cell in cells]
+            sheet.writerow([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in cells])
+            two.write(_markdown_line(shown))
+            three.write(" & ".join(map(_latex_cell, cells, shown)) + " \\\\\n")
+        three.write("\\end{longtable}\n\\endgroup\n")
 
 
-def frame_of(rows: list[dict[str, Any]], headings: dict[str, str]) -> pd.DataFrame:
-    """Return rows as a table with exactly the columns of `headings`; what a row lacks stays empty."""
-    frame = pd.DataFrame(rows, columns=list(headings))
-    fractions = frame.select_dtypes("float").columns
-    frame[fractions] += 0.0  # -0.0 becomes 0.0
-    return frame
+@contextmanager
+def _text(path: Path) -> Iterator[TextIO]:
+    with whole(path) as partial, partial.open("w", encoding="utf-8", newline="") as stream:
+        yield stream
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, float):
+        return None if value != value else value + 0.0  # -0.0 becomes 0.0
+    return value
 
 
 def readable(value: Any, digits: int = 4) -> str:
     """Return a cell as people read it: four significant digits, nothing where there is nothing."""
-    if value is None or pd.isna(value):
+    if value is None or (isinstance(value, float) and value != value):
         return ""
     if isinstance(value, str):
         return value
@@ -88,34 +116,26 @@ def readable(value: Any, digits: int = 4) -> str:
     return f"{Context(prec=digits).create_decimal(repr(float(value))).normalize():f}"
 
 
-def markdown(frame: pd.DataFrame, headings: dict[str, str]) -> str:
-    """Return a table in GitHub's Markdown, every cell escaped."""
-    lines = ["| " + " | ".join(escape_markdown(heading) for heading in headings.values()) + " |"]
-    lines.append("|" + "|".join("---:" if _is_numeric(frame[column]) else "---" for column in headings) + "|")
-    for _, row in frame.iterrows():
-        lines.append("| " + " | ".join(escape_markdown(readable(row[column])) for column in headings) + " |")
-    return "\n".join(lines) + "\n"
+def _markdown_line(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(map(escape_markdown, cells)) + " |\n"
 
 
-def latex(frame: pd.DataFrame, headings: dict[str, str], caption: str) -> str:
-    """Return a longtable (packages array, booktabs, longtable, textcomp), every cell escaped."""
-    columns = "".join(_latex_column(name, frame[name]) for name in headings)
-    head = " & ".join(escape_latex(heading) for heading in headings.values())
+def _latex_head(headings: dict[str, str], words: Collection[str], caption: str) -> str:
+    """Return the beginning of a longtable (packages array, booktabs, longtable, textcomp)."""
+    columns = "".join(_latex_column(name, name in words) for name in headings)
     lines = [
         "% needs \\usepackage{array,booktabs,longtable,textcomp}; wide tables also a landscape page and \\scriptsize",
         "\\begingroup\\setlength{\\tabcolsep}{3pt}",
         f"\\begin{{longtable}}{{{columns}}}",
         f"\\caption{{{escape_latex(caption)}}} \\\\",
         "\\toprule",
-        f"{head} \\\\",
+        " & ".join(map(escape_latex, headings.values())) + " \\\\",
         "\\midrule",
         "\\endhead",
         "\\bottomrule",
         "\\endfoot",
     ]
-    for _, row in frame.iterrows():
-        lines.append(" & ".join(_latex_cell(row[name]) for name in headings) + " \\\\")
-    return "\n".join([*lines, "\\end{longtable}", "\\endgroup"]) + "\n"
+    return "\n".join(lines) + "\n"
 
 
 def escape_markdown(text: str) -> str:
@@ -125,19 +145,14 @@ def escape_markdown(text: str) -> str:
 
 def escape_latex(text: str) -> str:
     """Return text that LaTeX prints letter by letter, on one line."""
-    return "".join(_LATEX_SIGNS.get(sign, sign) for sign in " ".join(text.split()))
+    return " ".join(text.split()).translate(_LATEX)
 
 
-def _latex_cell(value: Any) -> str:
-    text = readable(value)
-    return f"${text}$" if text and not isinstance(value, str) else escape_latex(text)
+def _latex_cell(value: Any, shown: str) -> str:
+    return f"${shown}$" if shown and not isinstance(value, str) else escape_latex(shown)
 
 
-def _latex_column(name: str, column: pd.Series) -> str:
+def _latex_column(name: str, words: bool) -> str:
     if name in _LATEX_WIDTHS:
         return f">{{\\raggedright\\arraybackslash}}p{{{_LATEX_WIDTHS[name]}}}"
-    return "r" if _is_numeric(column) else "l"
-
-
-def _is_numeric(column: pd.Series) -> bool:
-    return pd.api.types.is_numeric_dtype(column)
+    return "l" if words else "r"

@@ -15,6 +15,9 @@ from electroscreen.report.style import BLUE, GREY, PAGE_INCHES, VERMILLION, foot
 # Bare ions in vacuum have levels far outside those of molecules; they are drawn as arrows at the edge.
 LEVELS_EV = (-14.0, 3.0)
 
+# What a page's width and a footnote have room for.
+MOST_SPECIES, MOST_REASONS = 60, 20
+
 
 def draw_orbital_levels(levels: list[dict[str, Any]], printed: list[dict[str, Any]], path: Path) -> None:
     """Draw HOMO and LUMO of each species, lowest LUMO first, with the papers' values as open diamonds.
@@ -28,6 +31,7 @@ def draw_orbital_levels(levels: list[dict[str, Any]], printed: list[dict[str, An
     """
     known = sorted((r for r in levels if r.get("lumo_ev") is not None), key=lambda r: r["lumo_ev"])
     unknown = [r for r in levels if r.get("lumo_ev") is None]
+    known, left_out = _foremost(known, {mark["species"] for mark in printed})
     with new_figure(path, PAGE_INCHES, 3.6) as figure:
         axes = figure.subplots()
         if not known:
@@ -51,6 +55,7 @@ def draw_orbital_levels(levels: list[dict[str, Any]], printed: list[dict[str, An
         axes.plot([], [], "D", ms=4, mfc="white", mec=GREY, label="paper's value")
         figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", ncols=3, frameon=False)
         notes = ["* flagged: see the table of frontier orbitals"] if any(flagged) else []
+        notes += [f"{left_out} more species, of higher LUMO, stand in the table only"] if left_out else []
         footnote(figure, "\n".join(notes + _reasons(unknown)))
 
 
@@ -81,5 +86,16 @@ def _level_window(known: list[dict[str, Any]], printed: list[dict[str, Any]]) ->
     return min(inside) - 0.8, max(inside) + 1.0
 
 
+def _foremost(known: list[dict[str, Any]], named: set[str]) -> tuple[list[dict[str, Any]], int]:
+    """Return the species that a page has room for, those that papers name before all, and how many are left out."""
+    if len(known) <= MOST_SPECIES:
+        return known, 0
+    order = sorted(known, key=lambda record: record["species"] not in named)
+    chosen = {record["species"] for record in order[:MOST_SPECIES]}
+    return [record for record in known if record["species"] in chosen], len(known) - len(chosen)
+
+
 def _reasons(records: list[dict[str, Any]]) -> list[str]:
-    return [textwrap.fill(f"{record['species']}: {record['verdict']}", 110) for record in records]
+    told = [textwrap.fill(f"{record['species']}: {record['verdict']}", 110) for record in records[:MOST_REASONS]]
+    more = len(records) - len(told)
+    return [*told, *([f"and {more} more without levels"] if more else [])]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 from itertools import groupby
 from pathlib import Path
@@ -11,11 +12,11 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from electroscreen.record import write_text
+from electroscreen.record import whole
 from electroscreen.report import names, run
 from electroscreen.report.comparison import AGREES, DIFFERS, ORDER_AGREES, ORDER_DIFFERS, kind_of
 from electroscreen.report.formats import readable
-from electroscreen.report.records import NOT_COMPUTED, orbitals, read_record, usable
+from electroscreen.report.records import NOT_COMPUTED, read_record, usable
 from electroscreen.report.redox import NOT_ASKED_FOR
 from electroscreen.report.tables import (
     CAPTIONS,
@@ -31,6 +32,10 @@ from electroscreen.report.viewer import packed_surfaces
 
 HERE = Path(__file__).parent
 
+SENTENCES = {"quantity", "scan", "where", "note", "title", "details", "molecules", "parts"}
+NUMBERS = {column for table in HEADINGS.values() for column in table if column not in WORDS} | {
+    *("count", "charge_e", "rounding_percent", "jobs", "usable", "hours")
+}
 TONES = {"": "", AGREES: "good", ORDER_AGREES: "good", DIFFERS: "bad", ORDER_DIFFERS: "bad"}
 
 MOLECULES = {
@@ -49,6 +54,9 @@ LUMOS = {
 }
 OF_BOX = ("chains", "coordination", "solvation", "residence", "diffusion", "displacement", "transport")
 RDF_CAPTION = "g(r), solid, and n(r), dashed; dotted: the cut-off"
+# A page holds the pictures of so many species (those of lowest LUMO) and sections of so many boxes, and a table of so
+# many rows at a time: a browser has to open it, however many there are.
+MOST_SPECIES, MOST_BOXES, MOST_ROWS = 60, 20, 200
 STAGES = {"stage": "stage", "jobs": "jobs", "usable": "usable", "hours": "hours", "details": "details"}
 
 
@@ -62,11 +70,13 @@ def build_report(results_dir: Path, settings_name: str, output_html: Path) -> No
     """
     results_dir, output_html = Path(results_dir), Path(output_html)
     tables = {name: read_table(results_dir / "tables", name).to_dict("records") for name in HEADINGS}
-    records, missing = run.all_records(results_dir), _missing(tables)
+    boxes, missing = _simulated(tables["boxes"]), _missing(tables)
+    told = run.gather(run.all_records(results_dir), boxes[:MOST_BOXES])
+    pictured = _pictured(tables["frontier_orbitals"])
     comparisons = tables["compared_with_papers"]
     levels = sorted({row["level"] for row in tables["frontier_orbitals"]} - {""})
     page = _environment().get_template("page.html.j2")
-    text = page.render(
+    pieces = page.generate(
         css=Markup((HERE / "page.css").read_text(encoding="utf-8")),  # our own file, not data
         settings_name=settings_name,
         comparisons=comparisons,
@@ -75,23 +85,28 @@ def build_report(results_dir: Path, settings_name: str, output_html: Path) -> No
         papers={row["paper"]: row for row in tables["papers"]},
         lumos=_lumos(comparisons),
         lumo_headings=LUMOS,
-        species=[row | {"title": _title(results_dir, row["species"])} for row in tables["frontier_orbitals"]],
+        species=[row | {"title": told.titles.get(row["species"], "")} for row in tables["frontier_orbitals"]],
         species_headings={"species": "species", "title": "name"}
         | _without(HEADINGS["frontier_orbitals"], "species", *(["level"] if len(levels) == 1 else [])),
+        pictured=pictured,
         levels=levels,
         scan=tables["level_scan"],
         scan_headings=HEADINGS["level_scan"],
         redox=tables["redox"],
         redox_headings=HEADINGS["redox"],
         redox_not_asked=NOT_ASKED_FOR,
-        orbital_pictures=_orbital_pictures(results_dir, tables["frontier_orbitals"]),
-        potentials=[_with_picture(results_dir, row) for row in tables["esp_extrema"]],
+        orbital_pictures=_orbital_pictures(results_dir, tables["frontier_orbitals"], pictured),
+        potentials=[_with_picture(results_dir, row, pictured) for row in tables["esp_extrema"]],
         potential_headings=_without(HEADINGS["esp_extrema"], *(["level"] if len(levels) == 1 else [])),
         charges={name: list(rows) for name, rows in groupby(tables["charges"], key=lambda row: row["species"])},
+        every_charge=tables["charges"],
+        every_charge_headings=HEADINGS["charges"],
         charge_headings=_without(HEADINGS["charges"], "species"),
-        surfaces=Markup(packed_surfaces(results_dir, [row["species"] for row in tables["esp_extrema"]])),
+        surfaces=Markup(packed_surfaces(results_dir, pictured)),
         viewer=Markup((HERE / "viewer.js").read_text(encoding="utf-8")),
-        boxes=[_box(results_dir, tables, name) for name in _simulated(tables["boxes"])],
+        boxes=[_box(results_dir, tables, name) for name in boxes[:MOST_BOXES]],
+        boxes_count=len(boxes),
+        over_boxes={CAPTIONS[name]: (tables[name], HEADINGS[name]) for name in ("boxes", *OF_BOX)},
         molecule_headings=MOLECULES,
         replica_headings=_without(HEADINGS["boxes"], "box", "molecules"),
         chain_headings=_without(HEADINGS["chains"], "box"),
@@ -107,17 +122,19 @@ def build_report(results_dir: Path, settings_name: str, output_html: Path) -> No
         bindings=tables["binding_energies"],
         binding_headings=_without(HEADINGS["binding_energies"], "parts"),
         figures={"orbital_levels": _embedded(results_dir / "figures" / "orbital_levels.svg")},
-        faults=run.faults(records) + missing,
-        records=len(records) + len(missing),
-        stages=run.stages(records),
+        faults=told.faults + missing,
+        records=told.jobs.total() + len(missing),
+        stages=told.stages(),
         stage_headings=STAGES,
-        hours=sum(row["hours"] for row in run.stages(records)),
-        versions=[{"package": name, "version": version} for name, version in run.versions(records).items()],
+        hours=sum(row["hours"] for row in told.stages()),
+        versions=[{"package": name, "version": version} for name, version in told.versions().items()],
         version_headings={"package": "package", "version": "version"},
-        methods=run.methods(records),
+        methods=told.methods(),
         files=_files(results_dir, output_html),
+        tables_script=Markup((HERE / "tables.js").read_text(encoding="utf-8")),
     )
-    write_text(output_html, text)
+    with whole(output_html) as partial, partial.open("w", encoding="utf-8") as stream:
+        stream.writelines(pieces)
 
 
 def tone(verdict: str) -> str:
@@ -135,13 +152,25 @@ def _environment() -> Environment:
         "signed": lambda value: signed(value).replace("-", "−"),
         "with_interval": lambda row: with_interval(row).replace("-", "−"),
         "tone": tone,
+        "packed": packed,
     }
-    environment.globals |= {
-        "sentences": {"quantity", "scan", "where", "note", "title", "details", "molecules", "parts"},
-        "numbers": {column for table in HEADINGS.values() for column in table if column not in WORDS}
-        | {"count", "charge_e", "rounding_percent", "jobs", "usable", "hours"},
-    }
+    environment.globals |= {"sentences": SENTENCES, "numbers": NUMBERS, "most_rows": MOST_ROWS}
     return environment
+
+
+def packed(rows: list[dict[str, Any]], headings: dict[str, str]) -> Markup:
+    """Return a long table as JSON for the page's own script: columns with their kind, rows of cells and a tone."""
+    kinds = {column: "number" if column in NUMBERS else "verdict" if column == "verdict" else "" for column in headings}
+    columns = [{"name": heading, "kind": kinds[column]} for column, heading in headings.items()]
+    data = [[*(_shown(row[column]) for column in headings), tone(row.get("verdict", ""))] for row in rows]
+    text = json.dumps({"columns": columns, "rows": data}, ensure_ascii=False, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c"))  # a '<' could end the script element
+
+
+def _shown(cell: Any) -> Any:
+    if isinstance(cell, list):
+        return [[one["suffix"], one["href"]] if isinstance(one, dict) else [one] for one in cell]
+    return cell if isinstance(cell, str) else readable(cell).replace("-", "−")
 
 
 def _by_paper(comparisons: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
@@ -155,8 +184,12 @@ def _lumos(comparisons: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]
     return _by_paper([row for row in comparisons if row["quantity"] == "LUMO"])
 
 
-def _title(results_dir: Path, species: str) -> str:
-    return str(orbitals(results_dir, species).get("title") or "")
+def _pictured(rows: list[dict[str, Any]]) -> list[str]:
+    """Return the species whose pictures the page holds: all, or of many those of lowest LUMO, in the table's order."""
+    levels = {row["species"]: row["lumo_ev"] for row in reversed(rows)}
+    # What has no LUMO comes last: nothing is a number that equals itself but is not one.
+    foremost = sorted(levels, key=lambda name: (levels[name] != levels[name], levels[name]))[:MOST_SPECIES]
+    return [name for name in dict.fromkeys(row["species"] for row in rows) if name in set(foremost)]
 
 
 def _simulated(rows: list[dict[str, Any]]) -> list[str]:
@@ -166,7 +199,7 @@ def _simulated(rows: list[dict[str, Any]]) -> list[str]:
 def _box(results_dir: Path, tables: dict[str, list[dict[str, Any]]], name: str) -> dict[str, Any]:
     recipe = read_record(results_dir, f"boxes/{name}/composition.json")
     of_box = {table: [row for row in tables[table] if row["box"] == name] for table in OF_BOX}
-    figures = {path.stem: _embedded(path) for path in sorted((results_dir / "figures").glob("*.svg"))}
+    figures = {path.stem: _embedded(path) for path in sorted((results_dir / "figures" / name).glob("*.svg"))}
     return {
         "name": name,
         "title": recipe.get("title") or name,
@@ -184,14 +217,16 @@ def _box(results_dir: Path, tables: dict[str, list[dict[str, Any]]], name: str) 
     }
 
 
-def _with_picture(results_dir: Path, row: dict[str, Any]) -> dict[str, Any]:
+def _with_picture(results_dir: Path, row: dict[str, Any], pictured: list[str]) -> dict[str, Any]:
     picture = results_dir / "species" / row["species"] / "esp.png"
-    return row | {"picture": _embedded(picture) if usable(row["verdict"]) or readable(row["v_max_ev"]) else None}
+    drawn = row["species"] in pictured and (usable(row["verdict"]) or readable(row["v_max_ev"]))
+    return row | {"picture": _embedded(picture) if drawn else None}
 
 
-def _orbital_pictures(results_dir: Path, rows: list[dict[str, Any]]) -> dict[str, str]:
+def _orbital_pictures(results_dir: Path, rows: list[dict[str, Any]], pictured: list[str]) -> dict[str, str]:
     """Return the pictures of HOMO and LUMO by species, of those that have some."""
-    folders = {row["species"]: results_dir / "species" / row["species"] for row in rows if readable(row["lumo_ev"])}
+    drawn = [row["species"] for row in rows if row["species"] in pictured and readable(row["lumo_ev"])]
+    folders = {name: results_dir / "species" / name for name in drawn}
     pictures = {name: _embedded(folder / "orbitals.png") for name, folder in folders.items()}
     return {name: picture for name, picture in pictures.items() if picture}
 
@@ -214,7 +249,7 @@ def _missing(tables: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
 
 def _files(results_dir: Path, output_html: Path) -> list[dict[str, Any]]:
     files = [(CAPTIONS[name], results_dir / "tables" / name, (".csv", ".md", ".tex")) for name in HEADINGS]
-    drawn = sorted((results_dir / "figures").glob("*.svg"))
+    drawn = sorted((results_dir / "figures").rglob("*.svg"))
     mapped = sorted(path.parent for path in (results_dir / "species").glob("*/esp.ply"))
     files += [(f"Potential of {folder.name}", folder / "esp", (".png", ".ply", ".npz")) for folder in mapped]
     drawn_orbitals = sorted(path.parent for path in (results_dir / "species").glob("*/orbitals.png"))

@@ -10,7 +10,7 @@ from typing import Any
 
 from electroscreen.complexes import EV_KJ_PER_MOL
 from electroscreen.papers import WITH_INTERVAL, Result
-from electroscreen.record import OK, read_json
+from electroscreen.record import OK, read_json, usable
 
 NOT_COMPUTED = "not computed"
 VACUUM = "vacuum"
@@ -25,11 +25,6 @@ class Number:
     low: float | None = None
     high: float | None = None
     verdict: str = OK
-
-
-def usable(verdict: str) -> bool:
-    """Return whether a number may be used: its verdict is 'ok', or 'ok' with a remark such as 'ok (one box)'."""
-    return verdict == OK or verdict.startswith(f"{OK} (")
 
 
 def read_record(results_dir: Path, path: str) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,117 +30,133 @@ FOLDERS = ("species/*", "complexes/*", "boxes/*", "boxes/*/replica-*")
 _EVERYWHERE = {"recipe_hash", "versions", "python", "threads", "wall_seconds"}
 
 
-def all_records(results_dir: Path) -> dict[str, dict[str, Any]]:
-    """Return every stage's record by its path inside the results, in the order of the pipeline."""
-    root = Path(results_dir)
-    paths = [
-        path.relative_to(root).as_posix()
-        for stage in STAGES
-        for folder in FOLDERS
-        for path in sorted(root.glob(f"{folder}/{stage}.json"))
-    ]
-    return {path: read_record(root, path) for path in paths}
+@dataclass
+class Run:
+    """What the records tell together, gathered in one pass that keeps none of them but those of some boxes."""
 
+    faults: list[dict[str, Any]] = field(default_factory=list)
+    """Path, verdict and warnings of every record that is not simply fine."""
+    jobs: Counter[str] = field(default_factory=Counter)
+    fine: Counter[str] = field(default_factory=Counter)
+    seconds: Counter[str] = field(default_factory=Counter)
+    told: dict[tuple[str, str], dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
+    """Stage and key to the values that occur: levels of theory, seeds, platforms."""
+    packages: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    titles: dict[str, str] = field(default_factory=dict)
+    """Species to what a chemist calls them."""
+    of_boxes: dict[str, dict[str, dict]] = field(default_factory=lambda: defaultdict(dict))
+    """Stage to folder to record."""
+    boxes_left_out: int = 0
 
-def faults(records: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return path, verdict and warnings of every record that is not simply fine."""
-    told = [
-        {"path": path, "verdict": record["verdict"], "warnings": [str(w) for w in record.get("warnings") or []]}
-        for path, record in records.items()
-    ]
-    return [fault for fault in told if not usable(fault["verdict"]) or fault["warnings"]]
-
-
-def stages(records: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return for each stage its jobs, how many are usable, their hours, and what their provenance says besides."""
-    rows = []
-    for stage in STAGES:
-        jobs = [record for path, record in records.items() if Path(path).stem == stage]
-        if jobs:
-            fine = sum(usable(job["verdict"]) for job in jobs)
-            rows.append(
-                {"stage": stage, "jobs": len(jobs), "usable": fine, "hours": _hours(jobs), "details": _details(jobs)}
-            )
-    return rows
-
-
-def versions(records: dict[str, dict[str, Any]]) -> dict[str, str]:
-    """Return each package's version; several, when not all jobs ran with the same."""
-    found = defaultdict(set)
-    for record in records.values():
-        made = record.get("provenance") or {}
+    def add(self, path: str, record: dict[str, Any], boxes: Collection[str] | None) -> None:
+        """Take in the record of one job; those of `boxes` are kept, by default of all."""
+        stage, folder = Path(path).stem, Path(path).parent.as_posix()
+        made, fine = record.get("provenance") or {}, usable(record["verdict"])
+        warnings = [str(warning) for warning in record.get("warnings") or []]
+        if warnings or not fine:
+            self.faults.append({"path": path, "verdict": record["verdict"], "warnings": warnings})
+        self.jobs[stage] += 1
+        self.fine[stage] += fine
+        self.seconds[stage] += made.get("wall_seconds") or 0
+        if stage == "orbitals":
+            self.titles[Path(folder).name] = str(record.get("title") or "")
+        besides = {key: made[key] for key in made if key not in _EVERYWHERE} | {"platform": record.get("platform")}
+        for key, value in besides.items():
+            if isinstance(value, (str, int, float)):
+                self.told[stage, key][str(value)] = None
+        for key in ("level", "isodensity_e_per_bohr3"):
+            if record.get(key):
+                self.told[stage, f"its {key}"][readable(record[key])] = None
         for package, version in {**(made.get("versions") or {}), "python": made.get("python")}.items():
             if version:
-                found[package].add(str(version))
-    return {package: ", ".join(sorted(several)) for package, several in sorted(found.items())}
+                self.packages[package].add(str(version))
+        if folder.startswith("boxes/"):
+            kept = boxes is None or folder.split("/")[1] in boxes
+            self.boxes_left_out += stage == "composition" and not kept
+            if kept:
+                self.of_boxes[stage][folder] = record
+
+    def stages(self) -> list[dict[str, Any]]:
+        """Return for each stage its jobs, how many are usable, their hours, and what their provenance says besides."""
+        return [
+            {"stage": stage, "jobs": self.jobs[stage], "usable": self.fine[stage], "hours": self.seconds[stage] / 3600}
+            | {"details": self._details(stage)}
+            for stage in STAGES
+            if self.jobs[stage]
+        ]
+
+    def versions(self) -> dict[str, str]:
+        """Return each package's version; several, when not all jobs ran with the same."""
+        return {package: ", ".join(sorted(several)) for package, several in sorted(self.packages.items())}
+
+    def methods(self) -> list[str]:
+        """Return paragraphs that say what was done, with nothing in them that the records do not hold."""
+        paragraphs = [self._quantum_words(), self._potential_words(), self._binding_words()]
+        paragraphs += [_box_words(path, record, self.of_boxes) for path, record in self.of_boxes["composition"].items()]
+        left = self.boxes_left_out
+        paragraphs.append(f"{left} more boxes were treated alike; the tables hold them." if left else "")
+        used = "; ".join(f"{package} {version}" for package, version in self.versions().items())
+        paragraphs.append(f"Software: {used}." if used else "")
+        return [paragraph for paragraph in paragraphs if paragraph]
+
+    def _details(self, stage: str) -> str:
+        """Return what the jobs' provenance holds beyond the usual: seeds, platform, level of theory."""
+        shown = {key: list(several) for (of, key), several in self.told.items() if of == stage and key[:4] != "its "}
+        return "; ".join(
+            f"{key.replace('_', ' ')} {', '.join(several[:4])}"
+            + (f" and {len(several) - 4} more" if len(several) > 4 else "")
+            for key, several in shown.items()
+        )
+
+    def _levels(self, stage: str) -> str:
+        return " and ".join(sorted(self.told[stage, "its level"]))
+
+    def _quantum_words(self) -> str:
+        count = self.jobs["orbitals"]
+        if not count:
+            return ""
+        words = f"Kohn-Sham orbitals of {count} species were computed at {self._levels('orbitals') or 'no level'}"
+        if self._levels("geometry"):
+            words += f", at geometries optimised at {self._levels('geometry')}"
+        return f"{words}; {self.fine['orbitals']} of {count} are usable."
+
+    def _potential_words(self) -> str:
+        if not self.jobs["esp"]:
+            return ""
+        surfaces = " and ".join(sorted(self.told["esp", "its isodensity_e_per_bohr3"]))
+        return (
+            f"Their electrostatic potentials were computed on the surface of {surfaces or 'no'} e/bohr³ "
+            f"(Bader, Carroll, Cheeseman and Chang, J. Am. Chem. Soc. 109, 7968 (1987)); "
+            f"{self.fine['esp']} of {self.jobs['esp']} are usable."
+        )
+
+    def _binding_words(self) -> str:
+        count = self.jobs["binding"]
+        if not count:
+            return ""
+        return (
+            f"Binding energies of {count} complexes were computed at {self._levels('binding') or 'no level'}: random "
+            "placements relaxed by GFN2-xTB, the lowest optimised, with the counterpoise correction of Boys and "
+            f"Bernardi; {self.fine['binding']} of {count} are usable."
+        )
 
 
-def methods(records: dict[str, dict[str, Any]]) -> list[str]:
-    """Return paragraphs that say what was done, with nothing in them that the records do not hold."""
-    by_stage = defaultdict(dict)
-    for path, record in records.items():
-        by_stage[Path(path).stem][Path(path).parent.as_posix()] = record
-    paragraphs = [_quantum_words(by_stage["geometry"], by_stage["orbitals"])]
-    paragraphs.append(_potential_words(by_stage["esp"]))
-    paragraphs.append(_binding_words(by_stage["binding"]))
-    paragraphs += [_box_words(folder, record, by_stage) for folder, record in by_stage["composition"].items()]
-    used = "; ".join(f"{package} {version}" for package, version in versions(records).items())
-    paragraphs.append(f"Software: {used}." if used else "")
-    return [paragraph for paragraph in paragraphs if paragraph]
+def gather(records: Iterable[tuple[str, dict[str, Any]]], boxes: Collection[str] | None = None) -> Run:
+    """Return what records tell together; `boxes` are those whose methods are told, by default all."""
+    found = Run()
+    for path, record in records:
+        found.add(path, record, boxes)
+    return found
 
 
-def _hours(jobs: list[dict[str, Any]]) -> float:
-    return sum((job.get("provenance") or {}).get("wall_seconds") or 0 for job in jobs) / 3600
-
-
-def _details(jobs: list[dict[str, Any]]) -> str:
-    """Return what the jobs' provenance holds beyond the usual: seeds, platform, level of theory."""
-    values = defaultdict(dict)
-    for job in jobs:
-        for key, value in {**(job.get("provenance") or {}), "platform": job.get("platform")}.items():
-            if key not in _EVERYWHERE and isinstance(value, (str, int, float)):
-                values[key][str(value)] = None
-    shown = {key: list(several) for key, several in values.items()}
-    return "; ".join(
-        f"{key.replace('_', ' ')} {', '.join(several[:4])}{f' and {len(several) - 4} more' if len(several) > 4 else ''}"
-        for key, several in shown.items()
-    )
-
-
-def _quantum_words(geometries: dict[str, dict], orbitals: dict[str, dict]) -> str:
-    if not orbitals:
-        return ""
-    fine = sum(usable(record["verdict"]) for record in orbitals.values())
-    levels = sorted({record["level"] for record in orbitals.values() if record.get("level")})
-    optimised = sorted({record["level"] for record in geometries.values() if record.get("level")})
-    words = f"Kohn-Sham orbitals of {len(orbitals)} species were computed at {' and '.join(levels) or 'no level'}"
-    if optimised:
-        words += f", at geometries optimised at {' and '.join(optimised)}"
-    return f"{words}; {fine} of {len(orbitals)} are usable."
-
-
-def _potential_words(potentials: dict[str, dict]) -> str:
-    if not potentials:
-        return ""
-    fine = sum(usable(record["verdict"]) for record in potentials.values())
-    surfaces = sorted({readable(record.get("isodensity_e_per_bohr3")) for record in potentials.values()} - {""})
-    return (
-        f"Their electrostatic potentials were computed on the surface of {' and '.join(surfaces) or 'no'} e/bohr³ "
-        f"(Bader, Carroll, Cheeseman and Chang, J. Am. Chem. Soc. 109, 7968 (1987)); "
-        f"{fine} of {len(potentials)} are usable."
-    )
-
-
-def _binding_words(bindings: dict[str, dict]) -> str:
-    if not bindings:
-        return ""
-    fine = sum(usable(record["verdict"]) for record in bindings.values())
-    levels = sorted({record["level"] for record in bindings.values() if record.get("level")})
-    return (
-        f"Binding energies of {len(bindings)} complexes were computed at {' and '.join(levels) or 'no level'}: random "
-        "placements relaxed by GFN2-xTB, the lowest optimised, with the counterpoise correction of Boys and Bernardi; "
-        f"{fine} of {len(bindings)} are usable."
-    )
+def all_records(results_dir: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Give the path inside the results and the record of every job, in the order of the pipeline."""
+    root = Path(results_dir)
+    for stage in STAGES:
+        for folder in FOLDERS:
+            for path in sorted(root.glob(f"{folder}/{stage}.json")):
+                inside = path.relative_to(root).as_posix()
+                yield inside, read_record(root, inside)
 
 
 def _box_words(folder: str, recipe: dict[str, Any], by_stage: dict[str, dict[str, dict]]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import pandas as pd
 from electroscreen.complexes import Complex, parts_label
 from electroscreen.papers import read_papers
 from electroscreen.report import comparison
-from electroscreen.report.formats import frame_of, readable, write_table
+from electroscreen.report.formats import readable, write_table
 from electroscreen.report.records import (
     NOT_COMPUTED,
     VACUUM,
@@ -324,17 +324,18 @@ def build_tables(
     """
     results_dir = Path(results_dir)
     papers = read_papers(paper_files).values()
-    run = [box for box in boxes if asked_boxes is None or box in asked_boxes]
-    unasked = {f"boxes/{box}/": NOT_ASKED_BOX for box in boxes if box not in run}
+    asked = set(boxes if asked_boxes is None else asked_boxes)
+    run = [box for box in boxes if box in asked]
+    unasked = {f"boxes/{box}/": NOT_ASKED_BOX for box in boxes if box not in asked}
     unasked |= {f"complexes/{name}/": NOT_ASKED_COMPLEX for name in complexes or {} if name not in asked_complexes}
     rows = {
-        "frontier_orbitals": [
+        "frontier_orbitals": (
             row for name in species for row in (orbitals(results_dir, name), *second_level_rows(results_dir, name))
-        ],
+        ),
         "level_scan": scan_rows(results_dir, list(papers), species),
         "redox": redox_rows(results_dir, species),
-        "esp_extrema": [potential(results_dir, name) for name in species],
-        "charges": [row for name in species for row in charge_rows(results_dir, name)],
+        "esp_extrema": (potential(results_dir, name) for name in species),
+        "charges": (row for name in species for row in charge_rows(results_dir, name)),
         "binding_energies": _binding_rows(results_dir, complexes or {}, asked_complexes),
         "coordination": _of_boxes(results_dir, run, "coordination"),
         "residence": _of_boxes(results_dir, run, "residence"),
@@ -343,7 +344,7 @@ def build_tables(
         "displacement": _of_boxes(results_dir, run, "displacement"),
         "transport": _of_boxes(results_dir, run, "transport"),
         "temperature": temperature_rows(results_dir, run),
-        "boxes": [row for box in boxes for row in _box_rows(results_dir, box, box in run)],
+        "boxes": (row for box in boxes for row in _box_rows(results_dir, box, box in asked)),
         "chains": [row for box in run for row in _chain_rows(results_dir, box)],
         "compared_with_papers": [
             row | {"verdict": _reason(row["verdict"], unasked)}
@@ -353,7 +354,7 @@ def build_tables(
         "papers": [paper.model_dump() | {"paper": paper.name} for paper in papers],
     }
     for name, headings in HEADINGS.items():
-        write_table(frame_of(rows[name], headings), headings, Path(output_dir) / name, CAPTIONS[name])
+        write_table(rows[name], headings, WORDS, Path(output_dir) / name, CAPTIONS[name])
 
 
 def _reason(verdict: str, unasked: Mapping[str, str]) -> str:
@@ -470,8 +471,8 @@ def _binding_rows(results_dir: Path, complexes: Mapping[str, Complex], asked: Co
     return rows
 
 
-def _of_boxes(results_dir: Path, boxes: list[str], kind: str) -> list[dict[str, Any]]:
-    return [row | {"box": box} for box in boxes for row in analysis_rows(results_dir, box, kind)]
+def _of_boxes(results_dir: Path, boxes: list[str], kind: str) -> Iterator[dict[str, Any]]:
+    return (row | {"box": box} for box in boxes for row in analysis_rows(results_dir, box, kind))
 
 
 def _box_rows(results_dir: Path, box: str, asked: bool) -> list[dict[str, Any]]:

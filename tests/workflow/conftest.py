@@ -60,7 +60,7 @@ class Workflow:
     def run(self, *arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess:
         """Call Snakemake and wait for its end."""
         process = self.start(*arguments, **environment)
-        stdout, stderr = process.communicate(timeout=300)
+        stdout, stderr = process.communicate(timeout=1200)
         if check:
             assert process.returncode == 0, stdout + stderr
         return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)

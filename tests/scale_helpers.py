@@ -76,6 +76,7 @@ def finish(folder: Path) -> int:
     project = Project(folder, "quick")
     memory, facts = Memory(folder), Facts(project)
     screened = [name for name in project.species_names if facts.is_screened(name)]
+    (memory.folder / "incomplete").mkdir(parents=True, exist_ok=True)
     begin = time.time() - 3600
     jobs = list(asked_jobs(project, facts, screened))
     for job in jobs:

@@ -58,7 +58,7 @@ class Workflow:
         )
 
     def run(
-        self, *arguments: str, check: bool = True, timeout_s: float = 600, **environment: str
+        self, *arguments: str, check: bool = True, timeout_s: float = 1200, **environment: str
     ) -> subprocess.CompletedProcess:
         """Call Snakemake and wait for its end."""
         process = self.start(*arguments, **environment)

@@ -95,8 +95,15 @@ def ask_before_too_much_or_too_little():
         print(f"electroscreen: {told}", file=sys.stderr)
 
 
+def paper_files(wildcards):
+    """Return all papers; an input function, because a plan in which all is settled asks for these as well."""
+    if SURVEY is not None:
+        ask_before_too_much_or_too_little()
+    return list(map(str, PROJECT.paper_files))
+
+
 def hashed_names(wildcards):
-    """Return a params function: of what the tables tell, in few words."""
+    """Return a hash of the names of all that the tables tell."""
     names = SURVEY.screened if SURVEY else PROJECT.screened_species
     return digest({"species": names, "boxes": PROJECT.asked_boxes, "all": PROJECT.box_names})
 

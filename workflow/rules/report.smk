@@ -33,7 +33,7 @@ rule tables:
     """All tables as CSV, Markdown and LaTeX: ours, the paper's, difference, verdict."""
     input:
         inventory=INVENTORY,
-        papers=PROJECT.paper_files,
+        papers=paper_files,
     output:
         csv=ensure(expand(f"{RESULTS}/tables/{{table}}.csv", table=TABLES), non_empty=True),
         text=ensure(expand(f"{RESULTS}/tables/{{table}}.{{kind}}", table=TABLES, kind=["md", "tex"]), non_empty=True),
@@ -59,7 +59,7 @@ rule figures:
     """Orbital levels of all species, and transport against temperature."""
     input:
         inventory=INVENTORY,
-        papers=PROJECT.paper_files,
+        papers=paper_files,
     output:
         ensure(FIGURES, non_empty=True),
     log:

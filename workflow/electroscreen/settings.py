@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from electroscreen.complexes import Complex, Dispersion
 from electroscreen.inputs import InputError, Model, check_name, parse_model, read_yaml
@@ -243,12 +243,19 @@ class Settings(Model):
     dynamics: Dynamics
 
 
+def _as_in_yaml(given: object) -> object:
+    # Snakemake gives what stands behind --config as text.
+    return {"true": True, "false": False}.get(given, given) if isinstance(given, str) else given
+
+
 class Call(Model):
     """What `config/defaults.yaml` and `snakemake --config` say; what to compute is said in `config/SETTINGS.yaml`."""
 
     settings: str = Field(description="name of a file in config/")
     longest_job_minutes: int = Field(default=1440, ge=1, description="that a scheduler takes; what is longer goes on")
-    whole: bool = Field(default=False, description="plan also what is settled, to force it")
+    whole: Annotated[bool, BeforeValidator(_as_in_yaml)] = Field(
+        default=False, description="plan also what is settled, to force it"
+    )
     upgrade: Literal["ask", "rerun"] = Field(
         default="ask", description="where a newer package would compute anew what is there"
     )

@@ -102,9 +102,13 @@ def test_molecules_stay_whole_and_come_into_the_box():
     assert (centre < 20).all()
 
 
-def test_grey_is_for_what_there_is_most_of():
+def test_grey_is_for_the_solvent():
     assert colours_of(MOLECULES) == {"Na": COLOURS[0], "FEC": COLOURS[1], "DOL": BULK}
     assert colours_of(MOLECULES[2:]) == {"DOL": COLOURS[0]}
+    chains = {"species": "PDOL20", "symbols": 229 * ["C"], "count": 9, "role": "polymer"}
+    less = {"species": "FEC", "symbols": ["O"], "count": 4, "role": "solvent"}
+    wanted = {"PDOL20": COLOURS[0], "FEC": COLOURS[1], "DOL": BULK}
+    assert colours_of([chains, less, MOLECULES[2]]) == wanted
 
 
 @pytest.mark.parametrize("verdict", ["not run: not built: TFSI: not typable", "not run: exploded in phase 'density'"])

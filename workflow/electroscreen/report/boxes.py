@@ -17,7 +17,7 @@ from electroscreen.report import style
 from electroscreen.report.formats import readable
 from electroscreen.report.records import read_record
 
-# Okabe and Ito's, and a grey for what there is most of, so that the others stand out.
+# Okabe and Ito's, and a grey for the solvent, so that the others stand out.
 COLOURS = (
     *(style.VERMILLION, style.BLUE, style.GREEN, style.PURPLE, style.ORANGE, style.SKY),
     *("#F0E442", "#000000"),
@@ -93,8 +93,9 @@ def read_moments(folder: Path, run: Mapping[str, Any]) -> list[Moment]:
 
 
 def colours_of(molecules: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Return a colour for each species; grey for the one with most atoms, if there are others."""
-    most = max(molecules, key=lambda m: m["count"] * len(m["symbols"]))["species"] if len(molecules) > 1 else None
+    """Return a colour for each species; grey for the solvent with most atoms, if there are other species."""
+    solvents = [m for m in molecules if m.get("role") == "solvent"] if len(molecules) > 1 else []
+    most = max(solvents, key=lambda m: m["count"] * len(m["symbols"]))["species"] if solvents else None
     others = [m["species"] for m in molecules if m["species"] != most]
     return {name: COLOURS[k % len(COLOURS)] for k, name in enumerate(others)} | ({most: BULK} if most else {})
 

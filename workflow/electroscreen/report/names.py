@@ -12,7 +12,7 @@ def rdf_name(box: str, center: str) -> str:
 
 # Of each box besides its g(r), with what stands below them in the report.
 OF_BOX = {
-    "molecules": "The first replica as it was packed and at the end of its run; what there is most of is grey",
+    "molecules": "The first replica as it was packed and at the end of its run; the solvent is grey",
     "solvation": "Shares of free and bound ions, of clusters and of shells; lines: 95 % intervals",
     "shells": "The commonest first shells with their shares, each amid the longest time that it was seen to stand",
     "stays": "How many stays in a first shell outlast a time since entry",

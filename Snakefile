@@ -36,6 +36,7 @@ rule screen:
     default_target: True
     input:
         f"{RESULTS}/report.html",
+        NOT_TO_MISS,
 
 
 rule geometries:

@@ -229,6 +229,9 @@ class Settings(Model):
     dynamics: Dynamics
 
 
+CONFIG_KEYS = ("settings",)
+
+
 def settings_name(config: Mapping[str, Any]) -> str:
     """Return which settings Snakemake's config names.
 
@@ -237,9 +240,9 @@ def settings_name(config: Mapping[str, Any]) -> str:
     InputError
         For any other key: `--config setings=paper` must not run the default in silence.
     """
-    unknown = sorted(set(config) - {"settings"})
+    unknown = sorted(set(config) - set(CONFIG_KEYS))
     if unknown:
-        hint = did_you_mean(unknown[0], ["settings"])
+        hint = did_you_mean(unknown[0], list(CONFIG_KEYS))
         raise InputError(f"config: {unknown[0]}: unknown key{hint} (what to compute is said in config/SETTINGS.yaml)")
     if not isinstance(config.get("settings"), str):
         raise InputError(f"config: settings: must be the name of a file in config/, found {config.get('settings')!r}")

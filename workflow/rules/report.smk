@@ -11,6 +11,14 @@ RECORDS = [
     *expand(f"{RESULTS}/boxes/{{box}}/{{stage}}.json", box=BOXES, stage=["composition", "analysis"]),
     *expand(f"{RESULTS}/boxes/{{box}}/replica-{{r}}/equilibration.json", box=BOXES, r=REPLICAS),
 ]
+# Snakemake deletes what a failed job should have written, and does not miss it as long as what was made from it is there.
+NOT_TO_MISS = [
+    *RECORDS,
+    *expand(
+        f"{RESULTS}/species/{{species}}/forcefield.json", species=sorted({m for b in BOXES for m in molecules_in(b)})
+    ),
+    *expand(f"{RESULTS}/boxes/{{box}}/replica-{{r}}/packing.json", box=BOXES, r=REPLICAS),
+]
 
 
 rule tables:
@@ -33,7 +41,8 @@ rule tables:
         # A species or box that was removed changes no input file, but the table; so does what a complex is compared with.
         names=[*SPECIES, *BOXES],
         boxes=PROJECT.box_names,
-        complexes=[as_text(PROJECT.complex(name).model_dump()) for name in PROJECT.complex_names],
+        # In a function, because Snakemake looks for wildcards in texts, and a title may hold braces.
+        complexes=lambda wildcards: [as_text(PROJECT.complex(name).model_dump()) for name in PROJECT.complex_names],
     shell:
         "electroscreen tables --settings {params.settings} &> {log}"
 

@@ -45,7 +45,7 @@ OF_ALL = {
     "report": (
         *RECORDS,
         *(f"tables/*.{kind}" for kind in ("csv", "md", "tex")),
-        *(f"figures/*.{kind}" for kind in ("png", "svg")),
+        *(f"figures/**/*.{kind}" for kind in ("png", "svg")),
         *("species/*/esp.npz", "species/*/esp.png", "species/*/orbitals.png"),
     ),
 }

@@ -57,7 +57,10 @@ BAD_FILES = {
     "density not a number": (f"{SPECIES}density_g_per_ml: .nan\n", r": density_g_per_ml: should be .*nan"),
     "density infinite": (f"{SPECIES}density_g_per_ml: .inf\n", r": density_g_per_ml: should be .*inf"),
     "density in g per litre": (f"{SPECIES}density_g_per_ml: 1060\n", r": density_g_per_ml: should be less than 25"),
-    "density negative": (f"{SPECIES}density_g_per_ml: -1\n", r": density_g_per_ml: should be greater than or equal to 0.1"),
+    "density negative": (
+        f"{SPECIES}density_g_per_ml: -1\n",
+        r": density_g_per_ml: should be greater than or equal to 0.1",
+    ),
     "unknown role": (f"{SPECIES.replace('solvent', 'solvant')}", r": role: should be 'cation', .*'solvant'"),
     "another name": (SPECIES.replace("X", "Z"), r": name: is 'Z', but the file is 'X'"),
     "name of two lines": (SPECIES.replace("X", '"X\\n\\nY"'), r": name: is 'X  Y', but the file is 'X'"),

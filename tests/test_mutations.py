@@ -262,7 +262,7 @@ def looked_at(folder: Path) -> None:
     for name in project.asked_boxes:
         for stage in BOX_STAGES:
             as_text(project.recipe(stage, name))
-    project.centers(), project.series(), project.optional_records()
+    project.series(), [project.centers(name) for name in project.asked_boxes]
 
 
 def kind_of(path: Path) -> str:

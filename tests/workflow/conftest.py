@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -58,11 +59,15 @@ class Workflow:
         )
 
     def run(
-        self, *arguments: str, check: bool = True, timeout_s: float = 1200, **environment: str
+        self, *arguments: str, check: bool = True, timeout_s: float = 900, **environment: str
     ) -> subprocess.CompletedProcess:
         """Call Snakemake and wait for its end."""
         process = self.start(*arguments, **environment)
-        stdout, stderr = process.communicate(timeout=timeout_s)
+        try:
+            stdout, stderr = process.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
         if check:
             assert process.returncode == 0, stdout + stderr
         return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)

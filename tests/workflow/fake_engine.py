@@ -29,7 +29,7 @@ def main() -> int:
     stage, subject = sys.argv[1], sys.argv[2]
     if stage in REAL:
         with Path("calls.log").open("a") as log:
-            log.write(f"{stage}\n")
+            log.write(f"{stage}\n" if subject.startswith("--") else f"{stage} {subject}\n")
         return cli.main(sys.argv[1:])
     project = Project(Path(), sys.argv[sys.argv.index("--settings") + 1])
     with Path("calls.log").open("a") as log:

@@ -35,7 +35,7 @@ def main() -> int:
         return cli.main(sys.argv[1:]) if os.environ.get("REAL_CHECK") else 0
     if stage in REAL:
         with Path("calls.log").open("a") as log:
-            log.write(f"{stage}\n")
+            log.write(f"{stage}\n" if subject.startswith("--") else f"{stage} {subject}\n")
         return cli.main(sys.argv[1:])
     project = Project(Path(), sys.argv[sys.argv.index("--settings") + 1])
     with Path("calls.log").open("a") as log:

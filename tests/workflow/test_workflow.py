@@ -17,7 +17,8 @@ density_g_per_ml: 1.32
 """
 
 EC_STAGES = [f"{stage} EC" for stage in ("geometry", "orbitals", "esp", "cubes", "charges")]
-REPORTING = ["figures", "report", "tables"]
+TELLING = ["figures", "report", "tables"]
+REPORTING = ["inventory", *TELLING]
 
 
 def edit(path: Path, old: str, new: str) -> None:
@@ -45,7 +46,7 @@ def test_removed_species_leaves_the_tables_without_any_other_job(workflow):
     workflow.calls()
     path.unlink()
     workflow.run()
-    assert workflow.calls() == sorted([*REPORTING, "summary"])
+    assert workflow.calls() == sorted([*TELLING, "summary"])
     assert "\nEC," not in (workflow.folder / "results/quick/tables/frontier_orbitals.csv").read_text()
 
 
@@ -111,7 +112,7 @@ def test_added_box_runs_its_own_jobs_when_it_is_asked_for(workflow):
     edit(workflow.folder / "config/quick.yaml", "boxes: [natfsi_dol_fec]", "boxes: all")
     workflow.run()
     stages = [f"{stage} dol_alone" for stage in ("composition", "packing", "dynamics", "analysis")]
-    assert workflow.calls() == sorted([*stages, *REPORTING, "summary"])
+    assert workflow.calls() == sorted([*stages, "figures dol_alone", *REPORTING, "summary"])
 
 
 def test_species_that_are_only_parts_run_with_the_complex_that_holds_them(workflow):
@@ -137,7 +138,8 @@ def test_changed_solvent_reruns_the_complex_and_a_changed_part_reruns_it_too(wor
 def test_wanted_pair_reruns_the_analysis_and_no_dynamics(workflow):
     edit(workflow.folder / "molecules/boxes/natfsi_dol_fec.yaml", "O(FEC), F]", "O(FEC)]")
     workflow.run()
-    assert workflow.calls() == sorted(["analysis natfsi_dol_fec", *REPORTING, "summary"])
+    drawn = "figures natfsi_dol_fec"
+    assert workflow.calls() == sorted(["analysis natfsi_dol_fec", drawn, *REPORTING, "summary"])
 
 
 def test_changed_grid_reruns_orbitals_and_potential_and_no_geometry(workflow):

@@ -102,10 +102,10 @@ def paper_files(wildcards):
     return list(map(str, PROJECT.paper_files))
 
 
-def hashed_names(wildcards):
-    """Return a hash of the names of all that the tables tell."""
-    names = SURVEY.screened if SURVEY else PROJECT.screened_species
-    return digest({"species": names, "boxes": PROJECT.asked_boxes, "all": PROJECT.box_names})
+def names_of(*more):
+    """Return a params function: a hash of the names of all that is screened, and of more."""
+    screened = lambda: SURVEY.screened if SURVEY else PROJECT.screened_species
+    return lambda wildcards: digest({"names": [*screened(), *PROJECT.asked_boxes], "more": more})
 
 
 def of_molecules(file):

@@ -49,7 +49,7 @@ rule tables:
     params:
         settings=SETTINGS,
         # A species or box that was removed changes no input file, but the table; so does what a complex is compared with.
-        names=hashed_names,
+        names=names_of(*PROJECT.box_names),
         complexes=lambda wildcards: [as_text(PROJECT.complex(name).model_dump()) for name in PROJECT.complex_names],
     shell:
         "electroscreen tables --settings {params.settings} &> {log}"
@@ -73,7 +73,7 @@ rule figures:
         runtime=minutes("report"),
     params:
         settings=SETTINGS,
-        names=hashed_names,
+        names=names_of(),
     shell:
         "electroscreen figures --overall --settings {params.settings} &> {log}"
 

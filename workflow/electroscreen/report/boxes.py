@@ -77,7 +77,7 @@ def read_moments(folder: Path, run: Mapping[str, Any]) -> list[Moment]:
     from MDAnalysis.lib.formats.libmdaxdr import XTCFile
 
     packed, trajectory = folder / "packed.pdb", folder / "trajectory.xtc"
-    if not packed.exists() or not packed.stat().st_size:
+    if not packed.exists() or not _holds_atoms(packed):
         return []
     start = MDAnalysis.Universe(str(packed))
     edge = float(start.dimensions[0])
@@ -90,6 +90,12 @@ def read_moments(folder: Path, run: Mapping[str, Any]) -> list[Moment]:
         density = f", {readable(run.get('density_g_per_ml'))} g/mL" if run.get("density_g_per_ml") else ""
         moments.append(Moment(10 * last.x.astype(float), edge, f"at the end, edge {edge:.1f} Å{density}"))
     return moments
+
+
+def _holds_atoms(pdb: Path) -> bool:
+    """Whether there is an atom in the file: what could not be packed leaves one without."""
+    with pdb.open(encoding="utf-8") as lines:
+        return any(line.startswith(("ATOM", "HETATM")) for line in lines)
 
 
 def colours_of(molecules: Sequence[Mapping[str, Any]]) -> dict[str, str]:

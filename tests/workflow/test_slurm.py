@@ -58,11 +58,16 @@ def at_home(tmp_path_factory) -> Workflow:
 
 
 def results(workflow: Workflow) -> dict[str, object]:
-    """Return all that was computed, by file; records without who made them when."""
+    """Return all that was computed, by file; records without who made them when.
+
+    What the survey remembers of files is left out: it holds their times.
+    """
     folder = workflow.folder / "results" / "quick"
     found: dict[str, object] = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = path.relative_to(folder).as_posix()
+        if name.startswith(".survey"):
+            continue
         if path.suffix == ".json":
             record = json.loads(path.read_text())
             record.pop("provenance", None)

@@ -29,9 +29,10 @@ def tables(workflow) -> dict[str, str]:
 
 
 def results(workflow) -> dict[str, bytes]:
-    """Every file of results by its path, logs left out."""
+    """Every file of results by its path; logs, and what the survey remembers of files, left out."""
     root = workflow.folder / RESULTS
     found = (path for path in sorted(root.rglob("*")) if path.is_file() and path.parent.name != "logs")
+    found = (path for path in found if not path.name.startswith(".survey"))
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in found}
 
 

@@ -15,6 +15,7 @@ configfile: "config/defaults.yaml"
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/resources.smk"
+include: "workflow/rules/plan.smk"
 include: "workflow/rules/quantum.smk"
 include: "workflow/rules/binding.smk"
 include: "workflow/rules/forcefield.smk"

@@ -8,6 +8,9 @@ import re
 import time
 
 import pytest
+import yaml
+
+from electroscreen import inputs
 
 SPECIES = "name: X\ntitle: x\nrole: solvent\nsmiles: COC\n"
 BOX = "name: Y\ntitle: y\ntemperature_k: 300\nrecipe:\n  DOL: {volume_ml: 10}\n  FEC: {volume_ml: 1}\n"
@@ -96,6 +99,20 @@ def test_an_anchor_bomb_costs_neither_time_nor_memory(project, refused):
         begin = time.perf_counter()
         assert len(refused()) < 400
         assert time.perf_counter() - begin < 5
+
+
+def test_both_loaders_read_every_shipped_file_alike(shipped):
+    files = [*shipped.glob("molecules/*/*.yaml"), *shipped.glob("config/*.yaml")]
+    assert len(files) > 50
+    for path in files:
+        text = path.read_text(encoding="utf-8")
+        assert yaml.load(text, Loader=inputs._FastLoader) == yaml.load(text, Loader=inputs._Loader)
+
+
+def test_what_could_overrun_the_stack_of_the_loader_in_c_is_read_in_python():
+    assert inputs._loader_for("a: {b: [1, 2]}\n") is inputs._FastLoader
+    for text in ("a: " + "[" * 6000, "a: " + "{b: " * 6000, "- " * 6000 + "a", "? " * 6000 + "a"):
+        assert inputs._loader_for(text) is inputs._Loader
 
 
 @pytest.mark.parametrize("stem", ["a b", "1X", "_X", ".X", "X.old", "é", "X+", "-X", "X\ny"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -182,6 +183,37 @@ def test_a_box_takes_only_its_own_figures(tmp_path):
         write_text(tmp_path / "figures" / box / f"{stem}.svg", f"<svg><!-- {stem} --></svg>")
     sources = [image["src"].partition(",")[2] for image in Page(report(tmp_path)).all("img")]
     assert [base64.b64decode(source).decode() for source in sources] == ["<svg><!-- rdf_lost_box_Na --></svg>"]
+
+
+def test_long_tables_are_data_for_the_pages_own_script(tmp_path, monkeypatch):
+    monkeypatch.setattr("electroscreen.report.page.MOST_ROWS", 3)
+    write_results(tmp_path)
+    write_orbitals(tmp_path, "LiF", -5.0, -1.0, title="</script><b>")
+    html = report(tmp_path)
+    assert Page(html).all("b") == []
+    found = [json.loads(text) for text in re.findall(r'<script type="application/json">(.*?)</script>', html)]
+    frontier = next(data for data in found if [c["name"] for c in data["columns"]][:2] == ["species", "name"])
+    assert len(frontier["rows"]) == len(SPECIES) and all(
+        len(row) == 1 + len(frontier["columns"]) for row in frontier["rows"]
+    )
+    lif = next(row for row in frontier["rows"] if row[0] == "LiF")
+    assert lif[1] == "</script><b>" and "−5" in lif and lif[-1] == ""
+    assert next(row for row in frontier["rows"] if row[0] == "TFSI")[-1] == "open"
+    assert html.count('document.querySelectorAll(".paged")') == 1
+
+
+def test_of_many_boxes_and_species_the_page_holds_some_and_tells_all(tmp_path, monkeypatch):
+    monkeypatch.setattr("electroscreen.report.page.MOST_BOXES", 1)
+    monkeypatch.setattr("electroscreen.report.page.MOST_SPECIES", 2)
+    write_results(tmp_path)
+    for name in ORBITALS:
+        write_text(tmp_path / "species" / name / "orbitals.png", name)
+    page = Page(report(tmp_path))
+    pictures = [image["alt"] for image in page.all("img") if image["alt"].startswith("HOMO and LUMO")]
+    assert pictures == ["HOMO and LUMO of Sn_OTf2", "HOMO and LUMO of Na"]
+    sections = [section["id"] for section in page.all("section")]
+    assert "boxes" in sections and "box-1" in sections and "box-2" not in sections
+    assert "lost_box" in page.cells
 
 
 def test_a_run_in_which_everything_failed_still_has_a_report(tmp_path):

@@ -73,13 +73,14 @@ class Facts:
         return hashes[stage]
 
     def keep(self, records: dict[str, list]) -> None:
-        """Store all for the next call; a project that may not be written to is read anew each time."""
+        """Store all for the next call."""
         if records == self.records and not self._changed:
             return
         # A species with a force-field file of its own depends on a file whose time is not looked at.
         lasting = {"/".join(at): entry for at, entry in self._known.items() if entry["stamps"]}
         text = json.dumps({"key": self._key, "inputs": lasting, "records": records}, separators=(",", ":"))
-        with contextlib.suppress(PermissionError, BlockingIOError), _alone(self.file):
+        # Not kept where the folder is read-only, the disk full or another process just about it: that costs time only.
+        with contextlib.suppress(OSError), _alone(self.file):
             write_text(self.file, text + "\n")
 
     def _unchanged(self, entry: dict[str, Any]) -> bool:
@@ -117,7 +118,8 @@ def stamps(folder: Path | str) -> dict[str, Stamp]:
 def _key(project: Project) -> str:
     """Everything besides the input files that decides what is stored."""
     package = Path(__file__).parent
-    code = sorted((path.relative_to(package).as_posix(), path.stat().st_mtime_ns) for path in package.rglob("*.[py]*"))
+    files = sorted(path for kind in ("*.py", "*.yaml") for path in package.rglob(kind))
+    code = [(path.relative_to(package).as_posix(), path.stat().st_mtime_ns) for path in files]
     text = json.dumps([project.settings.model_dump_json(), code])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -7,11 +7,10 @@ from pathlib import Path
 
 from electroscreen.inputs import InputError
 from electroscreen.project import Project
-from electroscreen.recipe import as_text, digest
+from electroscreen.recipe import as_text
 from electroscreen.report.names import figure_names
 from electroscreen.settings import read_call
 from electroscreen.survey import survey
-from electroscreen.upgrade import notice
 
 try:
     CALL = read_call(config)
@@ -47,10 +46,6 @@ except InputError as fault:
     sys.exit(f"electroscreen: {fault}")
 
 
-# What is settled has no place in the plan, which so stays small in a large project; `--config whole=true` plans all.
-WHOLE = CALL.whole
-
-
 wildcard_constraints:
     species=r"[A-Za-z][A-Za-z0-9_-]*",
     complex=r"[A-Za-z][A-Za-z0-9_-]*",
@@ -66,46 +61,6 @@ def subject(wildcards):
 def recipe(stage):
     """Return a params function: what decides the numbers of this stage, so that only its change reruns the job."""
     return lambda wildcards: as_text(PROJECT.recipe(stage, subject(wildcards)))
-
-
-def wanted(*stages):
-    """Return an input function: the records of all jobs of these stages that are not settled (of all stages: none)."""
-
-    def records(wildcards):
-        if SURVEY is None:
-            return []
-        ask_before_too_much_or_too_little()
-        states = [state for state in SURVEY.states.values() if WHOLE or not state.settled]
-        return [f"{RESULTS}/{state.job.record}" for state in states if not stages or state.job.stage in stages]
-
-    return records
-
-
-def ask_before_too_much_or_too_little():
-    """Stop where a newer package would compute anew what is there, or where jobs are forced that are not planned."""
-    asked = workflow.dag_settings
-    forced = set(asked.forcerun) - {"inventory", "tables", "figures", "report"}
-    if not WHOLE and (asked.forceall or forced):
-        sys.exit("electroscreen: what is settled is not in the plan; to force it, add --config whole=true")
-    told = notice(SURVEY) if "PARAMS" in {trigger.name for trigger in asked.rerun_triggers} else ""
-    runs = workflow.executor_plugin is not None and not (workflow.dryrun or workflow.touch)
-    if told and runs and CALL.upgrade != "rerun":
-        sys.exit(f"electroscreen: {told}")
-    if told and not runs:
-        print(f"electroscreen: {told}", file=sys.stderr)
-
-
-def paper_files(wildcards):
-    """Return all papers; an input function, because a plan in which all is settled asks for these as well."""
-    if SURVEY is not None:
-        ask_before_too_much_or_too_little()
-    return list(map(str, PROJECT.paper_files))
-
-
-def names_of(*more):
-    """Return a params function: a hash of the names of all that is screened, and of more."""
-    screened = lambda: SURVEY.screened if SURVEY else PROJECT.screened_species
-    return lambda wildcards: digest({"names": [*screened(), *PROJECT.asked_boxes], "more": more})
 
 
 def of_molecules(file):

@@ -35,11 +35,11 @@ def in_solvent(mean_field, solvent: float | str | None):
     """
     if solvent is None:
         return mean_field
-    if isinstance(solvent, str):
-        from pyscf.solvent import smd
+    from electroscreen.quantum.continuum import PCM, SMD
 
-        return mean_field.SMD(smd.SMD(mean_field.mol, solvent))
-    solvated = mean_field.PCM()
+    if isinstance(solvent, str):
+        return mean_field.SMD(SMD(mean_field.mol, solvent))
+    solvated = mean_field.PCM(PCM(mean_field.mol))
     solvated.with_solvent.method = "IEF-PCM"
     solvated.with_solvent.eps = solvent
     return solvated

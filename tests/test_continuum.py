@@ -1,0 +1,78 @@
+"""The continuum solvents that keep their integrals against PySCF's own, which computes them anew."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from pyscf import dft, gto
+from pyscf.solvent import smd
+
+from electroscreen.quantum import continuum
+from electroscreen.quantum.solvent import in_solvent
+
+WATER = "O 0 0 0; H 0 0.757 0.587; H 0 -0.757 0.587"
+EPSILON = 7.1
+
+
+def water(charge: int = 0, cart: bool = True):
+    molecule = gto.M(atom=WATER, basis="6-31g(d,p)", charge=charge, spin=charge, cart=cart, verbose=0)
+    mean_field = (dft.UKS if charge else dft.RKS)(molecule)
+    mean_field.xc, mean_field.grids.level, mean_field.conv_tol = "b3lypg", 0, 1e-10
+    return mean_field.density_fit()
+
+
+def plain(solvent, **molecule):
+    mean_field = water(**molecule)
+    if isinstance(solvent, str):
+        return mean_field.SMD(smd.SMD(mean_field.mol, solvent))
+    solvated = mean_field.PCM()
+    solvated.with_solvent.method, solvated.with_solvent.eps = "IEF-PCM", solvent
+    return solvated
+
+
+@pytest.mark.parametrize("charge", [0, 1])
+@pytest.mark.parametrize("solvent", [EPSILON, "acetone"])
+def test_energies_and_gradients_are_those_of_pyscf(solvent, charge):
+    ours, theirs = in_solvent(water(charge=charge), solvent), plain(solvent, charge=charge)
+    assert ours.kernel() == pytest.approx(theirs.kernel(), abs=1e-9)
+    assert ours.e_tot < water(charge=charge).kernel() - 5e-3
+    gradients = [mean_field.nuc_grad_method().set(verbose=0).kernel() for mean_field in (ours, theirs)]
+    np.testing.assert_allclose(*gradients, atol=2e-7)
+
+
+def test_spherical_functions_too():
+    ours, theirs = in_solvent(water(cart=False), EPSILON), plain(EPSILON, cart=False)
+    assert ours.kernel() == pytest.approx(theirs.kernel(), abs=1e-9)
+
+
+def test_with_too_little_memory_the_integrals_come_in_blocks(monkeypatch):
+    kept, blocks = in_solvent(water(), EPSILON), in_solvent(water(), EPSILON)
+    energy = kept.kernel()
+    assert kept.with_solvent._integrals is not None
+    blocks.with_solvent.max_memory = 0
+    monkeypatch.setattr(continuum, "FEWEST_POINTS", 77)
+    assert blocks.kernel() == pytest.approx(energy, abs=1e-9)
+    assert blocks.with_solvent._integrals is None
+
+
+def test_a_moved_molecule_has_a_new_cavity():
+    ours = in_solvent(water(), EPSILON)
+    ours.kernel()
+    stretched = gto.M(atom=WATER.replace("0.757", "0.9"), basis="6-31g(d,p)", cart=True, verbose=0)
+    ours.reset(stretched)
+    theirs = plain(EPSILON)
+    theirs.reset(stretched)
+    assert ours.kernel() == pytest.approx(theirs.kernel(), abs=1e-9)
+
+
+def test_integrals_are_computed_once(monkeypatch):
+    calls = []
+    whole = continuum.df.incore.aux_e2
+
+    def counted(*arguments, **more):
+        calls.append(more.get("aosym"))
+        return whole(*arguments, **more)
+
+    monkeypatch.setattr(continuum.df.incore, "aux_e2", counted)
+    in_solvent(water(), EPSILON).kernel()
+    assert calls.count("s2ij") == 1

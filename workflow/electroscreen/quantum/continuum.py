@@ -1,0 +1,109 @@
+"""PySCF's continuum solvents with what does not change between the cycles of an SCF computed once.
+
+In each cycle PySCF 2.14 computes the electrostatic integrals at the surface of the cavity twice, all of them and not
+half although they are symmetric, and solves two systems of linear equations of always the same matrix: two thirds of
+the time of an SCF in a solvent. The numbers are the same, see tests/test_continuum.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from pyscf import df, gto, lib
+from pyscf.solvent import pcm, smd
+
+# Of the memory that the SCF has left; the rest is for its own matrices.
+SHARE_OF_MEMORY = 0.8
+FEWEST_POINTS = 400
+
+
+class _Kept:
+    """What the two models share; comes before PySCF's own class."""
+
+    def build(self, ng: int | None = None):
+        super().build(ng)
+        # Charges on the surface for potentials on it; K and R as Lange and Herbert, J. Chem. Phys. 133, 244111 (2010).
+        self._response = np.linalg.solve(self._intermediates["K"], self._intermediates["R"])
+        self._integrals = None
+        return self
+
+    def reset(self, mol=None):
+        self._response = self._integrals = None
+        return super().reset(mol)
+
+    def to_gpu(self):
+        """Return PySCF's own model on the GPU, which has its own ways."""
+        self._response = self._integrals = None
+        return self.view(self._plain).to_gpu()
+
+    def _get_vind(self, dms):
+        if not self._intermediates:
+            self.build()
+        functions = dms.shape[-1]
+        density = dms.reshape(-1, functions, functions)
+        if len(density) == 2:
+            density = density.sum(axis=0, keepdims=True)
+        potentials = self.v_grids_n - self._get_v(density)
+        charges = potentials @ self._response.T
+        symmetric = (charges + potentials @ self._response) / 2
+        self._intermediates |= {
+            "q": charges[0],
+            "q_sym": symmetric[0],
+            "v_grids": potentials[0],
+            "dm": density,
+        }
+        return 0.5 * symmetric[0] @ potentials[0], self._get_vmat(symmetric)[0]
+
+    def _get_v(self, dms):
+        """Return the potential of the electrons at the points, (n_densities, n_points)."""
+        pairs = lib.pack_tril(dms + dms.transpose(0, 2, 1))
+        pairs[:, _diagonal(dms.shape[-1])] /= 2
+        return np.concatenate([pairs @ block for block in self._blocks()], axis=1)
+
+    def _get_vmat(self, q):
+        """Return the potential of charges at the points as matrices, (n_sets, n_functions, n_functions)."""
+        q = q.reshape(-1, len(self.surface["grid_coords"]))
+        packed, start = 0.0, 0
+        for block in self._blocks():
+            packed = packed - q[:, start : start + block.shape[1]] @ block.T
+            start += block.shape[1]
+        return lib.unpack_tril(packed)
+
+    def _blocks(self) -> Iterator[np.ndarray]:
+        """Yield the integrals, (n_pairs, some points): kept where there is memory for all, else computed each time."""
+        points = len(self.surface["grid_coords"])
+        if self._integrals is None:
+            left_mb = (self.max_memory - lib.current_memory()[0]) * SHARE_OF_MEMORY
+            pairs = self.mol.nao * (self.mol.nao + 1) // 2
+            fit = int(max(left_mb * 1e6 / 8 / pairs, FEWEST_POINTS))
+            if fit < points:
+                yield from (self._integrals_at(slice(*span)) for span in lib.prange(0, points, fit))
+                return
+            self._integrals = self._integrals_at(slice(0, points))
+        yield self._integrals
+
+    def _integrals_at(self, points: slice) -> np.ndarray:
+        exponents = self.surface["charge_exp"][points] ** 2
+        charges = gto.fakemol_for_charges(self.surface["grid_coords"][points], expnt=exponents)
+        charges.cart = self.mol.cart
+        return df.incore.aux_e2(self.mol, charges, intor=self.mol._add_suffix("int3c2e"), aosym="s2ij")
+
+
+class PCM(_Kept, pcm.PCM):
+    """PySCF's PCM."""
+
+    _plain = pcm.PCM
+    _keys = frozenset({"_response", "_integrals"})
+
+
+class SMD(_Kept, smd.SMD):
+    """PySCF's SMD."""
+
+    _plain = smd.SMD
+    _keys = frozenset({"_response", "_integrals"})
+
+
+def _diagonal(functions: int) -> np.ndarray:
+    """Where the diagonal stands in a packed lower triangle."""
+    return np.cumsum(np.arange(1, functions + 1)) - 1

@@ -16,6 +16,9 @@ from electroscreen.settings import Level
 HARTREE_EV = 27.211386245988  # CODATA 2018
 ENERGY_TOLERANCE_HARTREE = 1e-8
 
+# Where PySCF has no fitting basis of its own for an element (Na) it makes one, and advises each time to install a package of others.
+warnings.filterwarnings("ignore", message="Basis may be available in basis-set-exchange")
+
 
 @dataclass(frozen=True)
 class Converged:

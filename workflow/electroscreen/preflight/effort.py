@@ -87,7 +87,7 @@ class Estimate:
                 one_field_s(basis_functions(species.symbols, level)) for level in quantum.further_levels(species.name)
             )
         if stage == "redox":
-            media = 1 if species.solvent is None else 3  # a field in a solvent costs about twice one without
+            media = 1 if species.solvent is None else 2
             return REDOX[quantum.redox] * media * field_s
         if stage == "forcefield":
             settings = self.settings.forcefield

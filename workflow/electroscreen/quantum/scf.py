@@ -16,7 +16,7 @@ from electroscreen.settings import Level
 HARTREE_EV = 27.211386245988  # CODATA 2018
 ENERGY_TOLERANCE_HARTREE = 1e-8
 
-# Where PySCF has no fitting basis of its own for an element (Na) it makes one, and advises each time to install a package of others.
+# Where PySCF has no fitting basis for an element (Na) it makes one, and advises each time to install another package.
 warnings.filterwarnings("ignore", message="Basis may be available in basis-set-exchange")
 
 

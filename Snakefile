@@ -38,6 +38,7 @@ rule screen:
     default_target: True
     input:
         f"{RESULTS}/report.html",
+        lost,
 
 
 rule geometries:

@@ -167,3 +167,19 @@ def test_what_a_running_job_writes_aside_is_left_alone(project):
         write_text(folder / name, "{")
     found = [path.name for path in files_read(Project(project, "quick"), "tables", None)]
     assert found == ["charges.json"]
+
+
+def test_a_second_try_does_not_take_half_a_record_for_one_that_was_never_made(project):
+    results = project / "results" / "quick"
+    for path in ("complexes/Na_DOL/binding.json", "complexes/Old/binding.json", "species/FEC/esp.png"):
+        write_text(results / path, "{")
+    write_text(results / "inventory.csv", "stage,subject,record\nbinding,Na_DOL,complexes/Na_DOL/binding.json\n")
+    read = Project(project, "quick")
+    for _ in range(2):
+        with pytest.raises(DamagedError, match=r"binding\.json .* more"):
+            set_aside_damaged(files_read(read, "report", None))
+    # Nobody asks for that one any more: it is told once, and is then no obstacle.
+    write_json(results / "complexes/Na_DOL/binding.json", RECORD)
+    (results / "species/FEC/esp.png.damaged").unlink()
+    set_aside_damaged(files_read(read, "report", None))
+    assert not (results / "complexes/Na_DOL/binding.json.damaged").exists()

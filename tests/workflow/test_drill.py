@@ -174,6 +174,8 @@ DAMAGED = {
 
 
 QUICK = "charges.json"
+# Read by nothing but the report, which has them in it already.
+READ_BY_THE_REPORT = ("esp.png",)
 
 
 @pytest.mark.parametrize(
@@ -183,7 +185,7 @@ def test_half_a_file_is_told_once_and_the_next_call_makes_it_anew(workflow, kind
     before, good = results(workflow), tables(workflow)
     path = workflow.folder / RESULTS / DAMAGED[kind]
     spoil(path)
-    told = workflow.run(check=False)
+    told = workflow.run(*(("-R", "report") if kind in READ_BY_THE_REPORT else ()), check=False)
     assert told.returncode != 0
     said = {line for line in (told.stdout + told.stderr).splitlines() if line.lstrip().startswith("electroscreen: ")}
     assert len(said) == 1, said
@@ -192,8 +194,9 @@ def test_half_a_file_is_told_once_and_the_next_call_makes_it_anew(workflow, kind
     assert not path.exists()
     # Only what is made from the damaged file is gone, because Snakemake removes what a failed job should write.
     left = results(workflow)
-    assert all(before[name] == content for name, content in left.items() if name in before)
-    assert all(name in left for name in before if name.startswith("species/DOL/"))
+    left.pop("inventory.csv", None)  # says by now which record is damaged
+    assert not [name for name, content in left.items() if before.get(name, content) != content]
+    assert not [name for name in before if name.startswith("species/DOL/") and name not in left]
     workflow.run()
     assert tables(workflow) == good
     # What no job needed is made when it is asked for, as the message says.

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import time
 from pathlib import Path
+
+import pytest
 
 EC = """
 name: EC
@@ -252,3 +255,21 @@ def test_figure_code_is_no_input_of_any_rule(workflow):
     time.sleep(1.1)
     workflow.run("--forcerun", "figures")
     assert workflow.calls() == sorted(["figures", "report", "summary"])
+
+
+@pytest.mark.parametrize(
+    ("lost", "made"),
+    [
+        ("tables/diffusion.csv", {"tables"}),
+        ("species/FEC/esp.png", {"electrostatic_potential", "inventory", "tables", "figures"}),
+        ("complexes/Na_DOL/binding.json", {"binding", "inventory", "tables", "figures"}),
+        # Which only a new geometry would need; that the list is written again costs seconds.
+        ("species/FEC/density.npy", {"inventory", "tables", "figures"}),
+    ],
+)
+def test_what_is_lost_beneath_a_report_is_made_anew_and_nothing_else(workflow, lost, made):
+    (workflow.folder / "results" / "quick" / lost).unlink()
+    told = workflow.run("-n")
+    text = told.stdout + told.stderr
+    planned = set(re.findall(r"^ *(?:local)?rule (\w+):", text, re.MULTILINE))
+    assert planned == made | {"report", "screen"}, text

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -65,9 +66,7 @@ class DamagedError(Exception):
 def files_read(project, stage: str, subject: str | None, replica: int | None = None) -> list[Path]:
     """Return the files of earlier stages that a stage reads, whether they are there or not."""
     if stage in OF_ALL:
-        found = (path for pattern in OF_ALL[stage] for path in sorted(project.results.glob(pattern)))
-        # What a running job writes aside, and what it goes on from, is its own.
-        return [path for path in found if not path.name.startswith(".") and ".restart." not in path.name]
+        return list(_files_of_all(project.results, OF_ALL[stage]))
     if stage in OF_SPECIES:
         project.species_file(subject)  # a name and no path
         return [project.species_folder(subject) / name for name in OF_SPECIES[stage]]
@@ -89,6 +88,39 @@ def files_read(project, stage: str, subject: str | None, replica: int | None = N
         names = molecules_of(box, project.box_species(box))
         paths += [project.species_folder(part) / name for part in names for name in OF_PARTS[stage]]
     return paths
+
+
+def is_reported(path: str) -> bool:
+    """Whether tables, figures or the report read a file of the results, given by its path in them."""
+    return any(fnmatch(path, pattern) for patterns in OF_ALL.values() for pattern in patterns)
+
+
+def _files_of_all(results: Path, patterns: Iterable[str]) -> Iterator[Path]:
+    """Yield what is there, and what was there before it was set aside: a second try must not take it for never made."""
+    expected = None
+    for pattern in patterns:
+        for path in sorted(results.glob(f"{pattern}*")):
+            # What a running job writes aside, and what it goes on from, is its own.
+            if path.name.startswith(".") or ".restart." in path.name:
+                continue
+            whole = path.with_name(path.name.removesuffix(ASIDE))
+            if path == whole:
+                yield path
+            elif pattern not in RECORDS:
+                yield whole
+            else:
+                expected = _asked_for(results) if expected is None else expected
+                if whole.relative_to(results).as_posix() in expected:
+                    yield whole
+
+
+def _asked_for(results: Path) -> set[str]:
+    """Return the records in the inventory: of what is no longer asked for, half a record may lie there for ever."""
+    try:
+        with (results / "inventory.csv").open(encoding="utf-8", newline="") as file:
+            return {row["record"] for row in csv.DictReader(file)}
+    except FileNotFoundError:
+        return set()
 
 
 def set_aside_damaged(paths: Iterable[Path]) -> None:

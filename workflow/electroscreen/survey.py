@@ -57,6 +57,10 @@ class Survey:
         """What Snakemake has to look at, in the order of the pipeline."""
         return [state for state in self.states.values() if not state.settled]
 
+    def lacks(self, path: str) -> bool:
+        """Whether a file of the results is not there."""
+        return not (self.project.results / path).exists()
+
     def outdated(self) -> Counter[tuple[str, int]]:
         """How many records of which stage were made by which older protocol, and by nothing else are out of date."""
         found = (state for state in self.states.values() if state.older_protocol is not None)

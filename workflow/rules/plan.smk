@@ -2,6 +2,7 @@
 
 from functools import cache
 
+from electroscreen.damage import is_reported
 from electroscreen.recipe import digest
 from electroscreen.upgrade import notice
 
@@ -10,16 +11,30 @@ WHOLE = CALL.whole
 
 
 def wanted(*stages):
-    """Return an input function: the records of all jobs of these stages that are not settled (of all stages: none)."""
+    """Return an input function: the records of all jobs of these stages that are not settled (of all stages: none).
+
+    And what the report shows of those that are done, if it is lost: what nobody asks for, Snakemake does not make anew.
+    """
 
     def records(wildcards):
         if SURVEY is None:
             return []
         ask_before_too_much_or_too_little()
         states = [state for state in SURVEY.states.values() if WHOLE or not state.settled]
-        return [f"{RESULTS}/{state.job.record}" for state in states if not stages or state.job.stage in stages]
+        states = [state for state in states if not stages or state.job.stage in stages]
+        shown = [path for state in states if state.recorded for path in state.job.others if is_reported(path)]
+        records = [state.job.record for state in states]
+        return [f"{RESULTS}/{path}" for path in records + [path for path in shown if SURVEY.lacks(path)]]
 
     return records
+
+
+def lost(wildcards):
+    """Return what is missing beneath a report that is there: Snakemake alone would not see it, and find nothing to do."""
+    if not Path(f"{RESULTS}/report.html").exists():
+        return []
+    beneath = [*wanted()(wildcards), INVENTORY, *rules.tables.output, *rules.figures.output]
+    return [path for path in beneath if not Path(path).exists()]
 
 
 @cache

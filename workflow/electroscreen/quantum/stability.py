@@ -21,6 +21,7 @@ NOISE_HARTREE = 1e-5
 # excitations at once, needs 40 (CH3OCO2Li), and reaches a lower eigenvalue. The random part lets all symmetries in.
 EXCITATIONS_TO_START_FROM, RANDOM_PART = 3, 0.1
 LOWER_BY_HARTREE = 1e-6
+FOLLOWED_TO_HARTREE = 1e-6
 
 
 def settle(mean_field, cycles: int) -> str:
@@ -94,9 +95,12 @@ def _lowest_curvature(mean_field) -> tuple[float, np.ndarray]:
 def _follow(mean_field, orbitals: np.ndarray, cycles: int) -> bool:
     """Converge from turned orbitals; what does not converge, or ends higher, is undone. Return whether it converged."""
     kept = {key: getattr(mean_field, key) for key in ("mo_coeff", "mo_occ", "mo_energy", "e_tot", "converged")}
-    newton = mean_field.newton()
-    newton.max_cycle = cycles
-    newton.kernel(orbitals, mean_field.mo_occ)
+    # The way down may be long (a hole in degenerate orbitals), and only its end has to be exact.
+    with _coarse_grid(mean_field):
+        newton = mean_field.newton()
+        newton.max_cycle = cycles
+        newton.conv_tol = FOLLOWED_TO_HARTREE
+        newton.kernel(orbitals, mean_field.mo_occ)
     mean_field.kernel(dm0=newton.make_rdm1())
     converged = bool(mean_field.converged)
     if not converged or mean_field.e_tot > kept["e_tot"]:

@@ -100,7 +100,11 @@ def motion(
 def corrected(
     row: dict[str, Any], temperature_k: float, edge_a: float, viscosity: Mapping[str, Any] | None
 ) -> dict[str, Any]:
-    """Return what the size of the box adds to a row, or how much it would for a viscosity of 1 mPa s."""
+    """Return what the size of the box adds to a row, or how much it would for a viscosity of 1 mPa s.
+
+    `viscosity` has `mpa_s`, `source` and, where they are known, `low` and `high`; the ends of the corrected interval
+    are those of D with those of the viscosity that push them apart, which is wide enough however the two go together.
+    """
     if row["d_a2_per_ns"] is None:
         return {}
     if viscosity is None:
@@ -109,9 +113,13 @@ def corrected(
             "note": f"not corrected for the size of the box: a viscosity of 1 mPa s would add {per_mpa_s:.3g} Å²/ns"
         }
     term = size_term_a2_per_ns(temperature_k, viscosity["mpa_s"], edge_a)
-    raised = {"d_corrected_a2_per_ns": "d_a2_per_ns", "corrected_low": "low", "corrected_high": "high"}
-    note = f"{term:.3g} Å²/ns for the size of the box, with {viscosity['mpa_s']:g} mPa s ({viscosity['source']})"
-    return {key: row[raw] + term for key, raw in raised.items()} | {"note": note}
+    raised = {
+        "d_corrected_a2_per_ns": row["d_a2_per_ns"] + term,
+        "corrected_low": row["low"] + term * viscosity["mpa_s"] / viscosity.get("high", viscosity["mpa_s"]),
+        "corrected_high": row["high"] + term * viscosity["mpa_s"] / viscosity.get("low", viscosity["mpa_s"]),
+    }
+    note = f"{term:.3g} Å²/ns for the size of the box, with {viscosity['mpa_s']:.3g} mPa s ({viscosity['source']})"
+    return raised | {"note": note}
 
 
 def non_gaussian(paths_a: Sequence[np.ndarray], frame_ps: float) -> tuple[np.ndarray, np.ndarray]:

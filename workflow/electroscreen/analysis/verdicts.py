@@ -33,6 +33,8 @@ Of solvation
 
 Of transport
     `not diffusive: IONS`     these ions have not become random walkers: no conductivity, at most a bound
+    `not converged: above X mPa s`  the pressure remembers for longer than was sampled: a lower bound of the viscosity
+    `given, not computed`     a viscosity from the box file
     `not told from zero`      the collective displacement of charge is within its noise: a bound, and no ratios
 """
 
@@ -56,6 +58,7 @@ BALLISTIC = "not diffusive: still ballistic"
 NEVER_ENTERED = "never entered"
 NO_RADIUS = "no radius"
 NOT_FROM_ZERO = "not told from zero"
+GIVEN = "given, not computed"
 
 
 def not_computed(reason: str) -> str:
@@ -81,6 +84,11 @@ def longer_than(bound_ps: float) -> str:
 def ions_not_diffusive(names: Sequence[str]) -> str:
     """Return the verdict of a conductivity of which these ions have no diffusion coefficient."""
     return f"not diffusive: {', '.join(names)}"
+
+
+def viscosity_above(bound_mpa_s: float) -> str:
+    """Return the verdict of a viscosity for which only a lower bound is known."""
+    return f"not converged: above {float(f'{bound_mpa_s:.2g}'):g} mPa s"
 
 
 def combined(flaws: Iterable[str], boxes: int) -> str:

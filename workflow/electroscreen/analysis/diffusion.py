@@ -149,14 +149,15 @@ def covariance_a4(walk: Walk) -> np.ndarray:
 
 
 def _line(walk: Walk) -> tuple[np.ndarray, float]:
-    """Weights whose product with an MSD is its slope (Å²/ps), and the standard error of the slope.
+    """Weights whose product with an MSD is its slope (Å²/ps), and the standard error of the slope (nan if none).
 
     Generalised least squares of a line with intercept: the mean and width of kinisi's posterior.
     """
     inverse = np.linalg.pinv(covariance_a4(walk), hermitian=True)
     design = np.column_stack([walk.lag_ps, np.ones_like(walk.lag_ps)])
     spread = np.linalg.inv(design.T @ inverse @ design)
-    return (spread @ design.T @ inverse)[0], float(np.sqrt(spread[0, 0]))
+    variance = float(spread[0, 0])
+    return (spread @ design.T @ inverse)[0], float(np.sqrt(variance)) if variance > 0 else float("nan")
 
 
 def _coefficient(walk: Walk) -> dict[str, Any] | None:
@@ -194,7 +195,8 @@ def _estimate(walk: Walk) -> tuple[float, float, float] | None:
     error *= overlap_factor(walk, weights) / 6 * _PS_PER_NS
     if _molecules_differ(by_molecule, error):
         error = max(error, _scatter(by_molecule))
-    if error >= coefficient:
+    # So few molecules that the covariance is none have no error either.
+    if not error < coefficient:
         return None
     low, high = scale_interval(coefficient, error)
     between = t_half_width(walk.by_replica(by_molecule))

@@ -12,6 +12,7 @@ import numpy as np
 
 from electroscreen.analysis import rows, verdicts
 from electroscreen.analysis.association import cluster_charges
+from electroscreen.analysis.hopping_rows import hopping_rows
 from electroscreen.analysis.request import Replicas, Request
 from electroscreen.analysis.solvation import residence_row, shell_radii, solvation
 from electroscreen.analysis.trajectory import UnusableTrajectoryError, read_trajectory
@@ -100,6 +101,7 @@ def _content(request: Request, replicas: Replicas, curves: rows.Curves) -> dict[
         "residence": [residence_row(pair, radii, request, replicas, curves) for pair in request.pairs],
         "solvation": solvated,
         "diffusion": [rows.diffusion_row(name, request, replicas, curves) for name in request.species],
+        "hopping": hopping_rows(request, replicas, radii),
         "displacement": [rows.displacement_row(name, request, replicas, curves) for name in request.ions],
         "transport": [*transport_rows(request, replicas, in_clusters), *fluid],
     }

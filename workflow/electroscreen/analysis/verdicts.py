@@ -28,6 +28,10 @@ Of a residence time
     `longer than X ps`      stays outlast the run: only a lower bound
     `never entered`         no partner came into the shell
 
+Of hopping
+    `none seen`             no ion moved in this way: an upper bound of the rate
+    `frames too far apart`  in so many frames something happened that there will have been more between them
+
 Of solvation
     `no radius`             where a shell ends is known for none of the pairs asked for
 
@@ -56,6 +60,8 @@ FEW_SAMPLES = "few samples"
 
 BALLISTIC = "not diffusive: still ballistic"
 NEVER_ENTERED = "never entered"
+NONE_SEEN = "none seen"
+FRAMES_TOO_FAR_APART = "frames too far apart"
 NO_RADIUS = "no radius"
 NOT_FROM_ZERO = "not told from zero"
 GIVEN = "given, not computed"

@@ -52,7 +52,7 @@ LUMOS = {
     "difference": "difference",
     "verdict": "verdict",
 }
-OF_BOX = ("chains", "coordination", "solvation", "residence", "diffusion", "displacement", "transport")
+OF_BOX = ("chains", "coordination", "solvation", "residence", "diffusion", "hopping", "displacement", "transport")
 RDF_CAPTION = "g(r), solid, and n(r), dashed; dotted: the cut-off"
 # A page holds the pictures of so many species (those of lowest LUMO) and sections of so many boxes, and a table of so
 # many rows at a time: a browser has to open it, however many there are.

@@ -123,11 +123,12 @@ def test_the_interval_of_the_viscosity_is_in_that_of_the_corrected_coefficient()
 @pytest.mark.slow
 @pytest.mark.parametrize(("total_ps", "replicas"), [(500, 1), (2000, 1), (700, 3)])
 def test_intervals_hold_the_truth(total_ps, replicas):
-    truth, runs, held = true_mpa_s(FAST, SLOW), 200, 0
+    truth, runs, found, held = true_mpa_s(FAST, SLOW), 200, 0, 0
     for run in range(runs):
         seeds = range(replicas * run, replicas * (run + 1))
         row = viscosity([pressure(seed, total_ps, FAST, SLOW) for seed in seeds], TEMPERATURE_K)
-        assert row["value"] is not None
-        held += row["low"] < truth < row["high"]
-    print(f"{total_ps} ps, {replicas} replicas: {held / runs:.3f}")
-    assert 0.90 <= held / runs <= 0.99
+        found += row["value"] is not None
+        held += row["value"] is not None and row["low"] < truth < row["high"]
+    print(f"{total_ps} ps, {replicas} replicas: {held} of {found} intervals, {runs - found} bounds")
+    assert found >= 0.8 * runs
+    assert 0.90 <= held / found <= 0.99

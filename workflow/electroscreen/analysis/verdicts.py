@@ -13,6 +13,7 @@ Of a coordination number
     `no contact`            partners never came within the sum of the van der Waals radii: the number is zero
     `shell not defined`     g(r) shows no clear first peak, or no clear minimum after it: no radius, no number
     `shell beyond contact`  the first peak lies farther than the radii reach: these neighbours do not touch
+    `shell of few contacts` the peak is no chance, but does not stand clear of how much centres differ
     `no exchange seen`      no partner left or entered a shell: the number is that of the starting structure
     `few exchanges`         fewer partners exchanged than there are centres
     `few samples`           fewer than three independent centres
@@ -54,6 +55,7 @@ WRAPPED = "trajectory is wrapped or frames too far apart"
 NO_CONTACT = "no contact"
 SHELL_NOT_DEFINED = "shell not defined"
 SHELL_BEYOND_CONTACT = "shell beyond contact"
+SPARSE_SHELL = "shell of few contacts"
 NO_EXCHANGE = "no exchange seen"
 FEW_EXCHANGES = "few exchanges"
 FEW_SAMPLES = "few samples"

@@ -73,9 +73,12 @@ def test_further_levels_and_energies_say_how_sure_a_place_is(tmp_path):
     assert (cathode["A"]["first_rank"], cathode["A"]["last_rank"]) == (1, 2)
 
 
-def test_species_without_numbers_have_no_place(tmp_path):
+def test_species_without_numbers_and_ions_have_no_place(tmp_path):
     for name in "ABD":
         write(tmp_path, name)
     write(tmp_path, "C", verdict="not converged")
     assert list(ranked(tmp_path, "anode")) == ["A", "B", "D"]
     assert ranking_rows(tmp_path / "nowhere", ["A"]) == []
+    ion = {"verdict": "ok", "homo_ev": -40.0, "lumo_ev": -7.0, "charge_e": 1}
+    write_json(tmp_path / "species" / "C" / "orbitals.json", ion)
+    assert list(ranked(tmp_path, "anode")) == ["A", "B", "D"]

@@ -58,7 +58,7 @@ def test_a_frozen_ideal_gas_has_no_shell(partners):
     assert len(shells) <= 1
 
 
-def test_one_contact_by_chance_is_no_shell():
-    # In a denser gas one pair within 0.2 Å of 2.4 Å is nothing special.
-    row = coordination([box(np.random.default_rng(4), [1, 0, 0, 0], 400)], contact_a=3.8)
-    assert row["cutoff_angstrom"] is None or verdicts.SPARSE_SHELL not in row["flaws"]
+def test_one_contact_that_chance_may_make_is_no_shell_and_told():
+    row = coordination([box(np.random.default_rng(4), [1, 0, 0, 0], 60)], contact_a=3.8)
+    assert row["cutoff_angstrom"] is None
+    assert row["flaws"] == ["shell not defined: too few contacts"]

@@ -14,6 +14,7 @@ from electroscreen.analysis.rdf import BIN_A, PairCounts, distribution, per_cent
 
 GONE_BEYOND_CUTOFF_A = 1.0
 SENSITIVITY_A = 0.1
+SEEN_ABOVE = 2.0  # of the bulk: what an eye takes for a peak
 
 
 EMPTY_ROW: dict[str, Any] = {
@@ -81,7 +82,8 @@ def coordination(
         bound = zero_count_bound(sum(table.shape[1] for table in tables))
         return row | {"coordination_number": 0.0, "low": 0.0, "high": bound, "flaws": [verdicts.NO_CONTACT]}
     if shell is None or shell.cutoff_bin is None:
-        return row | {"flaws": [verdicts.SHELL_NOT_DEFINED]}
+        touching = contact_a is not None and (smoothed(curve.g)[curve.r_a < contact_a] > SEEN_ABOVE).any()
+        return row | {"flaws": [verdicts.TOO_FEW_CONTACTS if touching else verdicts.SHELL_NOT_DEFINED]}
     row |= _number(replicas, tables, shell.cutoff_bin)
     flaws = [verdicts.SHELL_BEYOND_CONTACT] if contact_a is not None and shell.first_peak_a > contact_a else []
     flaws += [verdicts.SPARSE_SHELL] if sparse else []

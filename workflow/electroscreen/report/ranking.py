@@ -22,7 +22,9 @@ TIE_EV = 0.05
 
 
 def ranking_rows(results_dir: Path, species: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the rows of ranking.csv: for each electrode the species in order, those without numbers left out.
+    """Return the rows of ranking.csv: for each electrode the neutral species in order, those without numbers left out.
+
+    Ions are left out too: in vacuum their own charge shifts their orbitals by volts.
 
     The order is that of the orbitals at the level of the settings. `measures` counts the further ones that know a
     species and the next one (levels of theory, electron affinities or ionisation energies in a medium); in `holds` of
@@ -30,12 +32,12 @@ def ranking_rows(results_dir: Path, species: Sequence[str]) -> list[dict[str, An
     that a measure knows, over all measures that know at least half of them.
     """
     records = {name: orbitals(results_dir, name) for name in species}
-    rows = []
+    rows: list[dict[str, Any]] = []
     for electrode, (key, sign, process, direction) in ELECTRODES.items():
         main = {
             name: sign * record[key]
             for name, record in records.items()
-            if usable(record["verdict"]) and record.get(key) is not None
+            if usable(record["verdict"]) and record.get(key) is not None and not record.get("charge_e")
         }
         others = _measures(results_dir, list(main), key, sign, process, direction)
         rows += [{"electrode": electrode} | row for row in _ranked(main, others, sign, key)]

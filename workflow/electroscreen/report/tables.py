@@ -87,7 +87,7 @@ def build_tables(
         "residence": _of_boxes(results_dir, run, "residence"),
         "solvation": _of_boxes(results_dir, run, "solvation"),
         "diffusion": _of_boxes(results_dir, run, "diffusion"),
-        "hopping": _of_boxes(results_dir, run, "hopping"),
+        "hopping": _hopping_rows(results_dir, run),
         "displacement": _of_boxes(results_dir, run, "displacement"),
         "transport": _of_boxes(results_dir, run, "transport"),
         "temperature": temperature_rows(results_dir, run),
@@ -221,6 +221,12 @@ def _binding_rows(results_dir: Path, complexes: Mapping[str, Complex], asked: Co
 
 def _of_boxes(results_dir: Path, boxes: list[str], kind: str) -> Iterator[dict[str, Any]]:
     return (row | {"box": box} for box in boxes for row in analysis_rows(results_dir, box, kind))
+
+
+def _hopping_rows(results_dir: Path, boxes: list[str]) -> Iterator[dict[str, Any]]:
+    """Rows of the boxes that hold chains; the others have none."""
+    records = ((box, read_record(results_dir, f"boxes/{box}/analysis.json")) for box in boxes)
+    return (row | {"box": box} for box, record in records for row in record.get("hopping") or [])
 
 
 def _box_rows(results_dir: Path, box: str, asked: bool) -> list[dict[str, Any]]:

@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 
 from electroscreen.analysis import verdicts
-from electroscreen.analysis.first_shell import Shell, first_shell, smoothed, sparse_shell
+from electroscreen.analysis.first_shell import Shell, first_shell, seen_within, smoothed, sparse_shell
 from electroscreen.analysis.intervals import mean_half_width, standard_error, zero_count_bound
 from electroscreen.analysis.rdf import BIN_A, PairCounts, distribution, per_center, shell_volumes_a3
 
 GONE_BEYOND_CUTOFF_A = 1.0
 SENSITIVITY_A = 0.1
-SEEN_ABOVE = 2.0  # of the bulk: what an eye takes for a peak
 
 
 EMPTY_ROW: dict[str, Any] = {
@@ -82,8 +81,8 @@ def coordination(
         bound = zero_count_bound(sum(table.shape[1] for table in tables))
         return row | {"coordination_number": 0.0, "low": 0.0, "high": bound, "flaws": [verdicts.NO_CONTACT]}
     if shell is None or shell.cutoff_bin is None:
-        touching = contact_a is not None and (smoothed(curve.g)[curve.r_a < contact_a] > SEEN_ABOVE).any()
-        return row | {"flaws": [verdicts.TOO_FEW_CONTACTS if touching else verdicts.SHELL_NOT_DEFINED]}
+        seen = contact_a is not None and seen_within(curve, _ideal(replicas, bins), contact_a)
+        return row | {"flaws": [verdicts.TOO_FEW_CONTACTS if seen else verdicts.SHELL_NOT_DEFINED]}
     row |= _number(replicas, tables, shell.cutoff_bin)
     flaws = [verdicts.SHELL_BEYOND_CONTACT] if contact_a is not None and shell.first_peak_a > contact_a else []
     flaws += [verdicts.SPARSE_SHELL] if sparse else []

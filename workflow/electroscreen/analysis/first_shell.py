@@ -18,6 +18,8 @@ CHANCE = 1e-4
 PEAK_WITHIN_A = 0.2
 END_WITHIN_A = 0.1
 AT_ITS_END = 0.05
+# What an eye takes for a peak: g, and pairs at one moment.
+SEEN_ABOVE, SEEN_PAIRS = 2.0, 0.5
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,13 @@ def sparse_shell(curve: Distribution, ideal: np.ndarray) -> Shell | None:
         return None
     around = np.abs(curve.r_a - curve.r_a[peak]) <= HEIGHT_OVER_A / 2 + 1e-9
     return Shell(_vertex(curve.r_a, smooth, int(peak)), float(curve.g[around].mean()), end)
+
+
+def seen_within(curve: Distribution, ideal: np.ndarray, contact_a: float) -> bool:
+    """Whether there is a peak within this distance, be it by chance; `ideal` as for `sparse_shell`."""
+    smooth = np.where(curve.r_a < contact_a, smoothed(curve.g), 0.0)
+    near = np.abs(curve.r_a - curve.r_a[smooth.argmax()]) <= PEAK_WITHIN_A + 1e-9
+    return bool(smooth.max() > SEEN_ABOVE and (curve.g * ideal)[near].sum() > SEEN_PAIRS)
 
 
 def _end_of_shell(smooth: np.ndarray, noise: np.ndarray, peak: int) -> int | None:

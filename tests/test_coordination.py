@@ -8,7 +8,8 @@ from analysis_helpers import count, fcc
 from scipy import stats
 
 from electroscreen.analysis import verdicts
-from electroscreen.analysis.coordination import contact_distance_a, coordination, first_shell
+from electroscreen.analysis.coordination import contact_distance_a, coordination
+from electroscreen.analysis.first_shell import first_shell
 from electroscreen.analysis.intervals import mean_half_width, scale_interval, zero_count_bound
 from electroscreen.analysis.rdf import BIN_A, Distribution
 

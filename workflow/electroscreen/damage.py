@@ -80,7 +80,8 @@ def files_read(project, stage: str, subject: str | None, replica: int | None = N
     folder = project.box_folder(subject)
     paths = [folder / name for name in OF_BOX.get(stage, ())]
     numbers = [replica] if stage == "dynamics" else range(1, project.settings.dynamics.replicas + 1)
-    paths += [folder / f"replica-{r}" / name for r in numbers for name in OF_REPLICA.get(stage, ())]
+    sampled = ["pressure.npz"] if stage == "analysis" and project.settings.dynamics.viscosity_ps else []
+    paths += [folder / f"replica-{r}" / name for r in numbers for name in (*OF_REPLICA.get(stage, ()), *sampled)]
     if stage in OF_PARTS:
         from electroscreen.recipes import molecules_of
 

@@ -101,10 +101,11 @@ def of_reporting(subjects: int) -> Demand:
 
 
 def _steps(dynamics: Dynamics) -> float:
-    from electroscreen.dynamics.protocol import phases
+    from electroscreen.dynamics.protocol import phases, pressure_steps
 
     plan = phases(dynamics, anneal=dynamics.anneal != "none")
-    return sum(1000 * (phase.limit_ps or phase.length_ps) / phase.timestep_fs for phase in plan)
+    steps = sum(1000 * (phase.limit_ps or phase.length_ps) / phase.timestep_fs for phase in plan)
+    return steps + pressure_steps(dynamics)
 
 
 def _memory_mb(functions: int, quantum: Quantum) -> int:

@@ -88,8 +88,11 @@ def complex_job(name: str, parts: Iterable[str]) -> Job:
     return Job("binding", name, "binding", f"{home}binding.json", (f"{home}geometry.xyz",), inputs, needs, yaml, False)
 
 
-def box_jobs(name: str, molecules: Iterable[str], replicas: int) -> Iterator[Job]:
-    """Give the jobs of a box in the order of the pipeline; `molecules` are the species that stand in it."""
+def box_jobs(name: str, molecules: Iterable[str], replicas: int, pressure: bool = False) -> Iterator[Job]:
+    """Give the jobs of a box in the order of the pipeline.
+
+    `molecules` are the species that stand in it; `pressure` says whether that is sampled after production.
+    """
     home, molecules = f"boxes/{name}/", list(molecules)
     composition, yaml = f"{home}composition.json", f"molecules/boxes/{name}.yaml"
     typed = tuple(f"species/{species}/forcefield.json" for species in molecules)
@@ -97,7 +100,7 @@ def box_jobs(name: str, molecules: Iterable[str], replicas: int) -> Iterator[Job
     geometries = tuple(f"species/{species}/geometry.xyz" for species in molecules)
     placed = tuple(f"species/{species}/geometry.json" for species in molecules)
     forcefields = tuple(f"species/{species}/forcefield.xml" for species in molecules)
-    ends, trajectories = [], []
+    ends, trajectories, pressures = [], [], []
     for number in range(1, replicas + 1):
         here = f"{home}replica-{number}/"
         packing = f"{here}packing.json"
@@ -106,11 +109,13 @@ def box_jobs(name: str, molecules: Iterable[str], replicas: int) -> Iterator[Job
         yield Job("packing", name, "packing", packing, packed, inputs, needs, None, False)
         ends.append(f"{here}equilibration.json")
         trajectories.append(f"{here}trajectory.xtc")
-        others = (f"{here}state.csv", trajectories[-1])
+        sampled = [f"{here}pressure.npz"] if pressure else []
+        pressures += sampled
+        others = (f"{here}state.csv", trajectories[-1], *sampled)
         needs = (packing, composition)
         yield Job("dynamics", name, "dynamics", ends[-1], others, (packing, *packed, composition), needs)
     analysis, curves = f"{home}analysis.json", f"{home}curves.npz"
-    inputs = (composition, *ends, *trajectories)
+    inputs = (composition, *ends, *trajectories, *pressures)
     yield Job("analysis", name, "analysis", analysis, (curves,), inputs, (composition, *ends), None, False)
     drawn = (analysis, curves, f"{home}replica-1/packed.pdb", trajectories[0])
     needs = (analysis, f"{home}replica-1/packing.json", ends[0])

@@ -30,7 +30,7 @@ PROTOCOL = {
     "composition": 1,
     "packing": 1,
     "dynamics": 1,
-    "analysis": 3,
+    "analysis": 4,
 }
 
 # Settings of the stages after the geometry.
@@ -125,13 +125,17 @@ def box_recipe(stage: str, box, every: Mapping[str, Any], settings) -> dict[str,
     if stage == "dynamics":
         # How often to save, where to run and how many replicas there are changes no trajectory's physics.
         machine = {"replicas", "platform", "checkpoint_ps", "checkpoint_minutes"}
-        used = settings.dynamics.model_dump(exclude=machine | {"anneal", "equilibrate_limit", "pme_tolerance"})
+        later = {"anneal", "equilibrate_limit", "pme_tolerance", "viscosity_ps", "pressure_every_fs"}
+        used = settings.dynamics.model_dump(exclude=machine | later)
         chains = any(every[name].role == "polymer" for name in molecules_of(box, every))
         used |= _changed(settings.dynamics, {"equilibrate_limit"} | ({"anneal"} if chains else set()))
+        if settings.dynamics.viscosity_ps:
+            used |= settings.dynamics.model_dump(include={"viscosity_ps", "pressure_every_fs"})
         return _recipe(stage, dynamics=used)
     if stage == "analysis":
         scale = settings.forcefield.ion_charge_scale
         wanted = {"series": box.series} if box.series else {}
+        wanted |= {"own_viscosity": True} if settings.dynamics.viscosity_ps else {}
         wanted |= box.analysis.model_dump(exclude_none=True) | {"sites": labelled_atoms(box, every)}
         return _recipe(stage, temperature_k=box.temperature_k, ion_charge_scale=scale, **wanted)
     raise KeyError(stage)

@@ -100,7 +100,7 @@ class Pairs(Model):
 
 
 class Viscosity(Model):
-    """Viscosity of the box's liquid, for what its size takes from diffusion coefficients."""
+    """Viscosity of the box's liquid, for what its size takes from diffusion coefficients where its own is not known."""
 
     mpa_s: float = Field(gt=0, description="best that of the same force field; 1 mPa s is 1 cP")
     source: str = Field(min_length=1, description="where it is from")

@@ -197,6 +197,12 @@ class Dynamics(Model):
     frame_ps: float = Field(gt=0, description="time between stored frames")
     checkpoint_ps: float = Field(gt=0)
     checkpoint_minutes: float = Field(default=15.0, gt=0, description="a checkpoint at least this often, by the clock")
+    viscosity_ps: float = Field(
+        default=0.0,
+        ge=0,
+        description="after production the pressure is sampled for so long, for the box's own viscosity; 0: it is not",
+    )
+    pressure_every_fs: float = Field(default=30.0, gt=0, le=1000, description="between two samples of the pressure")
     replicas: int = Field(ge=1)
     seed: int = Field(
         ge=0,

@@ -107,7 +107,8 @@ def asked_jobs(project: Project, facts: Facts, screened: list[str]) -> Iterator[
     for name, of in complexes.items():
         yield complex_job(name, of)
     for name, molecules in boxes.items():
-        yield from box_jobs(name, molecules, project.settings.dynamics.replicas)
+        dynamics = project.settings.dynamics
+        yield from box_jobs(name, molecules, dynamics.replicas, pressure=dynamics.viscosity_ps > 0)
 
 
 def _relaxed_parts(project: Project, name: str) -> list[str]:

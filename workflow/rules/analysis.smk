@@ -7,6 +7,7 @@ rule analysis:
         composition=rules.composition.output,
         records=expand(rules.dynamics.output.record, replica=REPLICAS, allow_missing=True),
         trajectories=expand(rules.dynamics.output.trajectory, replica=REPLICAS, allow_missing=True),
+        pressures=expand(list(PRESSURE.values()), replica=REPLICAS, allow_missing=True),
     output:
         record=ensure(f"{RESULTS}/boxes/{{box}}/analysis.json", non_empty=True),
         curves=ensure(f"{RESULTS}/boxes/{{box}}/curves.npz", non_empty=True),

@@ -1,5 +1,9 @@
 # Molecular dynamics, one job a replica. Restart data is no output: Snakemake would delete it with a failed job.
 
+# The pressure is sampled where the settings ask for a viscosity.
+PRESSURE = {"pressure": f"{RESULTS}/boxes/{{box}}/replica-{{replica}}/pressure.npz"}
+PRESSURE = PRESSURE if PROJECT.settings.dynamics.viscosity_ps else {}
+
 
 rule dynamics:
     """Minimise, find the density, produce; killed at any moment, the next call goes on."""
@@ -12,6 +16,7 @@ rule dynamics:
         record=ensure(f"{RESULTS}/boxes/{{box}}/replica-{{replica}}/equilibration.json", non_empty=True),
         states=ensure(f"{RESULTS}/boxes/{{box}}/replica-{{replica}}/state.csv", non_empty=True),
         trajectory=f"{RESULTS}/boxes/{{box}}/replica-{{replica}}/trajectory.xtc",
+        **PRESSURE,
     log:
         f"{RESULTS}/boxes/{{box}}/logs/dynamics-{{replica}}.log",
     priority: 20

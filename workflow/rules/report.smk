@@ -1,8 +1,8 @@
 # Tables, figures and the report: cheap, and made anew whenever a result or a paper's file changed.
 
-TABLES = ["frontier_orbitals", "level_scan", "redox", "esp_extrema", "charges", "binding_energies"]
+TABLES = ["frontier_orbitals", "ranking", "level_scan", "redox", "esp_extrema", "charges", "binding_energies"]
 TABLES += ["coordination", "solvation", "residence", "diffusion", "displacement", "transport", "temperature", "boxes"]
-TABLES += ["chains", "compared_with_papers", "papers"]
+TABLES += ["hopping", "chains", "compared_with_papers", "papers"]
 INVENTORY = f"{RESULTS}/inventory.csv"
 
 
@@ -37,6 +37,7 @@ rule tables:
     output:
         csv=ensure(expand(f"{RESULTS}/tables/{{table}}.csv", table=TABLES), non_empty=True),
         text=ensure(expand(f"{RESULTS}/tables/{{table}}.{{kind}}", table=TABLES, kind=["md", "tex"]), non_empty=True),
+        references=f"{RESULTS}/tables/references.bib",
     log:
         f"{RESULTS}/logs/tables.log",
     group:

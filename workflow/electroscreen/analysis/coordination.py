@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from electroscreen.analysis import verdicts
+from electroscreen.analysis.first_shell import Shell, first_shell, seen_within, smoothed, sparse_shell
 from electroscreen.analysis.intervals import mean_half_width, standard_error, zero_count_bound
-from electroscreen.analysis.rdf import BIN_A, Distribution, PairCounts, distribution, per_center, shell_volumes_a3
+from electroscreen.analysis.rdf import BIN_A, PairCounts, distribution, per_center, shell_volumes_a3
 
-SMOOTHING_A = 0.1
-CLEAR_OF_NOISE = 3.0  # standard errors
-PEAK_STANDS_OUT_BY = 0.1  # of the peak's height, or of the bulk where that is more
-SHELL_ENDS_BELOW = 0.6  # of the bulk: Lennard-Jones argon near its triple point, whose shell nobody doubts, has 0.57
-HEIGHT_OVER_A = 0.08
 GONE_BEYOND_CUTOFF_A = 1.0
 SENSITIVITY_A = 0.1
 
@@ -37,15 +32,6 @@ EMPTY_ROW: dict[str, Any] = {
     "at_radius_high": None,
     "centers": None,
 }
-
-
-@dataclass(frozen=True)
-class Shell:
-    """The first shell of a g(r); `cutoff_bin` is the first bin outside of it, None where no clear minimum follows."""
-
-    first_peak_a: float
-    height: float
-    cutoff_bin: int | None
 
 
 def coordination(
@@ -72,12 +58,19 @@ def coordination(
     The coordination number is the mean number of partners within the cut-off of a centre, counted directly. Its
     interval holds for that cut-off, see `intervals.mean_half_width`; the numbers at ± 0.1 Å tell what the cut-off does.
 
+    Where few centres differ much from each other, a peak that nobody doubts does not stand clear of their scatter: then
+    `sparse_shell` judges it, and the flaws say so.
+
     A partner was exchanged if it once stood as near as the first peak and once more than 1 Å beyond the
     cut-off: recrossings of the cut-off do not count. Without exchange the number is that of the starting structure,
     however small its scatter.
     """
     curve = distribution(replicas)
-    shell = first_shell(curve, _noise(replicas, len(curve.r_a)))
+    bins = len(curve.r_a)
+    shell, sparse = first_shell(curve, _noise(replicas, bins)), None
+    if shell is None or shell.cutoff_bin is None:
+        sparse = sparse_shell(curve, _ideal(replicas, bins))
+        shell = sparse or shell
     row = EMPTY_ROW | {"centers": replicas[0].centers}
     if shell is not None:
         row |= {"first_peak_angstrom": shell.first_peak_a, "peak_height": shell.height}
@@ -88,47 +81,12 @@ def coordination(
         bound = zero_count_bound(sum(table.shape[1] for table in tables))
         return row | {"coordination_number": 0.0, "low": 0.0, "high": bound, "flaws": [verdicts.NO_CONTACT]}
     if shell is None or shell.cutoff_bin is None:
-        return row | {"flaws": [verdicts.SHELL_NOT_DEFINED]}
+        seen = contact_a is not None and seen_within(curve, _ideal(replicas, bins), contact_a)
+        return row | {"flaws": [verdicts.TOO_FEW_CONTACTS if seen else verdicts.SHELL_NOT_DEFINED]}
     row |= _number(replicas, tables, shell.cutoff_bin)
     flaws = [verdicts.SHELL_BEYOND_CONTACT] if contact_a is not None and shell.first_peak_a > contact_a else []
+    flaws += [verdicts.SPARSE_SHELL] if sparse else []
     return row | {"flaws": flaws + _flaws_of_sampling(replicas, shell)}
-
-
-def first_shell(curve: Distribution, noise: np.ndarray) -> Shell | None:
-    """Return the first shell, or None if no peak stands clear of 1 and of the noise.
-
-    Parameters
-    ----------
-    curve
-        Pair distribution.
-    noise
-        Standard error of g(r) smoothed by `smoothed`, shape (bins,).
-
-    Notes
-    -----
-    g(r) is smoothed with a Gaussian of 0.1 Å (about the thermal width of the sharpest first shells). A first peak
-    exceeds 1 by three standard errors and what follows it by three standard errors and a tenth of its height. The
-    cut-off is the first minimum below 1 from which g(r) rises clearly again (a dip above 1 splits a peak, it does
-    not end a shell). It counts only if it is at most 0.6 and clear of 1. No window of distances is assumed.
-    """
-    from scipy.signal import find_peaks
-
-    smooth = smoothed(curve.g)
-    clear = CLEAR_OF_NOISE * noise
-    stands_out = np.maximum(clear, PEAK_STANDS_OUT_BY * np.maximum(smooth, 1))
-    peaks, _ = find_peaks(smooth, height=1 + np.maximum(clear, PEAK_STANDS_OUT_BY), prominence=stands_out)
-    if len(peaks) == 0:
-        return None
-    near = np.abs(curve.r_a - curve.r_a[peaks[0]]) <= HEIGHT_OVER_A / 2 + 1e-9
-    end = _end_of_shell(smooth, noise, int(peaks[0]))
-    return Shell(_vertex(curve.r_a, smooth, int(peaks[0])), float(curve.g[near].mean()), end)
-
-
-def smoothed(g: np.ndarray) -> np.ndarray:
-    """Return g(r), with bins along the last axis, smoothed by a Gaussian of 0.1 Å."""
-    from scipy.ndimage import gaussian_filter1d
-
-    return gaussian_filter1d(g, SMOOTHING_A / BIN_A, axis=-1, mode="nearest")
 
 
 def exchanges(counts: PairCounts, bound_within_a: float, gone_beyond_a: float) -> tuple[int, int]:
@@ -153,6 +111,13 @@ def contact_distance_a(first: str, second: str) -> float | None:
     return None if None in radii else float(sum(radii))
 
 
+def _ideal(replicas: Sequence[PairCounts], bins: int) -> np.ndarray:
+    """Pairs of an ideal gas in each bin at one moment, in all replicas together."""
+    volumes = [replica.counts_times_volume.sum() / max(replica.counts.sum(), 1) for replica in replicas]
+    density = sum(replica.pairs / volume for replica, volume in zip(replicas, volumes, strict=True) if volume)
+    return density * shell_volumes_a3(bins)
+
+
 def _noise(replicas: Sequence[PairCounts], bins: int) -> np.ndarray:
     """Standard error of the smoothed g(r), from blocks of time and from centres."""
     ideal = [replica.pairs * shell_volumes_a3(bins) / replica.centers for replica in replicas]
@@ -162,37 +127,6 @@ def _noise(replicas: Sequence[PairCounts], bins: int) -> np.ndarray:
         for replica, volume, expected in zip(replicas, volumes, ideal, strict=True)
     ]
     return np.sqrt(np.sum(np.square(errors), axis=0)) / len(errors)
-
-
-def _end_of_shell(smooth: np.ndarray, noise: np.ndarray, peak: int) -> int | None:
-    lowest = peak
-    for i in range(peak, len(smooth)):
-        if smooth[i] < smooth[lowest]:
-            lowest = i
-        rise = max(CLEAR_OF_NOISE * np.hypot(noise[i], noise[lowest]), PEAK_STANDS_OUT_BY)
-        if smooth[i] - smooth[lowest] <= rise:
-            continue
-        if smooth[lowest] < 1:
-            break
-        lowest = i
-    else:
-        return None
-    clear = 1 - smooth[lowest] > CLEAR_OF_NOISE * noise[lowest]
-    return _middle_of_floor(smooth, lowest) if clear and smooth[lowest] <= SHELL_ENDS_BELOW else None
-
-
-def _middle_of_floor(smooth: np.ndarray, lowest: int) -> int:
-    """Middle of the stretch that is as low as the minimum: an empty gap between two shells is halved."""
-    end = lowest
-    while end + 1 < len(smooth) and smooth[end + 1] <= smooth[lowest] + 1e-3:
-        end += 1
-    return (lowest + end + 1) // 2
-
-
-def _vertex(r_a: np.ndarray, smooth: np.ndarray, peak: int) -> float:
-    """Top of the parabola through a maximum and its two neighbours."""
-    left, top, right = smooth[peak - 1 : peak + 2]
-    return float(r_a[peak] + BIN_A * 0.5 * (left - right) / (left - 2 * top + right))
 
 
 def _number(replicas: Sequence[PairCounts], tables: Sequence[np.ndarray], cutoff_bin: int) -> dict[str, Any]:

@@ -100,7 +100,11 @@ def motion(
 def corrected(
     row: dict[str, Any], temperature_k: float, edge_a: float, viscosity: Mapping[str, Any] | None
 ) -> dict[str, Any]:
-    """Return what the size of the box adds to a row, or how much it would for a viscosity of 1 mPa s."""
+    """Return what the size of the box adds to a row, or how much it would for a viscosity of 1 mPa s.
+
+    `viscosity` has `mpa_s`, `source` and, where they are known, `low` and `high`; the ends of the corrected interval
+    are those of D with those of the viscosity that push them apart, which is wide enough however the two go together.
+    """
     if row["d_a2_per_ns"] is None:
         return {}
     if viscosity is None:
@@ -109,9 +113,13 @@ def corrected(
             "note": f"not corrected for the size of the box: a viscosity of 1 mPa s would add {per_mpa_s:.3g} Å²/ns"
         }
     term = size_term_a2_per_ns(temperature_k, viscosity["mpa_s"], edge_a)
-    raised = {"d_corrected_a2_per_ns": "d_a2_per_ns", "corrected_low": "low", "corrected_high": "high"}
-    note = f"{term:.3g} Å²/ns for the size of the box, with {viscosity['mpa_s']:g} mPa s ({viscosity['source']})"
-    return {key: row[raw] + term for key, raw in raised.items()} | {"note": note}
+    raised = {
+        "d_corrected_a2_per_ns": row["d_a2_per_ns"] + term,
+        "corrected_low": row["low"] + term * viscosity["mpa_s"] / viscosity.get("high", viscosity["mpa_s"]),
+        "corrected_high": row["high"] + term * viscosity["mpa_s"] / viscosity.get("low", viscosity["mpa_s"]),
+    }
+    note = f"{term:.3g} Å²/ns for the size of the box, with {viscosity['mpa_s']:.3g} mPa s ({viscosity['source']})"
+    return raised | {"note": note}
 
 
 def non_gaussian(paths_a: Sequence[np.ndarray], frame_ps: float) -> tuple[np.ndarray, np.ndarray]:
@@ -141,14 +149,15 @@ def covariance_a4(walk: Walk) -> np.ndarray:
 
 
 def _line(walk: Walk) -> tuple[np.ndarray, float]:
-    """Weights whose product with an MSD is its slope (Å²/ps), and the standard error of the slope.
+    """Weights whose product with an MSD is its slope (Å²/ps), and the standard error of the slope (nan if none).
 
     Generalised least squares of a line with intercept: the mean and width of kinisi's posterior.
     """
     inverse = np.linalg.pinv(covariance_a4(walk), hermitian=True)
     design = np.column_stack([walk.lag_ps, np.ones_like(walk.lag_ps)])
     spread = np.linalg.inv(design.T @ inverse @ design)
-    return (spread @ design.T @ inverse)[0], float(np.sqrt(spread[0, 0]))
+    variance = float(spread[0, 0])
+    return (spread @ design.T @ inverse)[0], float(np.sqrt(variance)) if variance > 0 else float("nan")
 
 
 def _coefficient(walk: Walk) -> dict[str, Any] | None:
@@ -186,7 +195,8 @@ def _estimate(walk: Walk) -> tuple[float, float, float] | None:
     error *= overlap_factor(walk, weights) / 6 * _PS_PER_NS
     if _molecules_differ(by_molecule, error):
         error = max(error, _scatter(by_molecule))
-    if error >= coefficient:
+    # So few molecules that the covariance is none have no error either.
+    if not error < coefficient:
         return None
     low, high = scale_interval(coefficient, error)
     between = t_half_width(walk.by_replica(by_molecule))

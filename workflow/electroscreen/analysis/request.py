@@ -10,6 +10,7 @@ import numpy as np
 
 from electroscreen.analysis import diffusion, verdicts
 from electroscreen.analysis.trajectory import Harvest, Pair
+from electroscreen.analysis.viscosity import Pressure
 from electroscreen.analysis.walk import Curve
 from electroscreen.sites import Labels, Site, atoms_of, check_site, check_species, parse_site
 
@@ -31,7 +32,9 @@ class Request:
     radii_a
         Of some pairs: a paper's radius.
     viscosity
-        `mpa_s` and `source`, None where it is not known.
+        `mpa_s` and `source`, as the box file gives them; None where it does not.
+    own_viscosity
+        Whether that of the box itself is wanted, from its pressure.
     displacement_ps
         Time over which displacements are told, None for the whole run.
     """
@@ -44,6 +47,7 @@ class Request:
     radii_a: dict[tuple[str, str], float] = field(default_factory=dict)
     viscosity: Mapping[str, Any] | None = None
     displacement_ps: float | None = None
+    own_viscosity: bool = False
 
     @classmethod
     def of(cls, recipe: Mapping[str, Any], molecules: Sequence[Mapping[str, Any]]) -> Request:
@@ -61,6 +65,7 @@ class Request:
             "temperature_k": recipe["temperature_k"],
             "charge_scale": recipe.get("ion_charge_scale", 1.0),
             "viscosity": recipe.get("viscosity"),
+            "own_viscosity": recipe.get("own_viscosity", False),
             "displacement_ps": recipe.get("displacement_ps"),
             "radii_a": {pair: radius for pair, radius in radii.items() if radius},
         }
@@ -101,6 +106,7 @@ class Replicas:
     flaws: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    pressures: list[Pressure] = field(default_factory=list)
     _motions: dict[str, Any] = field(default_factory=dict)
 
     def motion(self, name: str) -> tuple[dict[str, Any], Curve, tuple[np.ndarray, np.ndarray]]:

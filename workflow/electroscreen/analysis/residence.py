@@ -45,12 +45,15 @@ class Spells:
         First and last frame of the stay.
     frames
         Number of frames of the run.
+    molecule
+        Whose stay it is.
     """
 
     center: np.ndarray
     first: np.ndarray
     last: np.ndarray
     frames: int
+    molecule: np.ndarray
 
     @property
     def left(self) -> np.ndarray:
@@ -79,13 +82,15 @@ def spells_of(contacts: Contacts, molecule: np.ndarray, enter_a: float, leave_a:
     near = contacts.distance_a[within] < enter_a
     order = np.lexsort((frame, pair))
     frame, pair, near, center = frame[order], pair[order], near[order], center[order]
+    whose = pair % (int(molecule.max(initial=0)) + 1)
     # A visit within the outer radius: one pair, frame after frame; atoms of one molecule share a frame.
     new = np.ones(len(frame), dtype=bool)
     new[1:] = (pair[1:] != pair[:-1]) | (frame[1:] > frame[:-1] + 1)
     visit = np.cumsum(new) - 1
     ends = np.append(np.flatnonzero(new)[1:], len(frame)) - 1
     bound, first_near = np.unique(visit[near], return_index=True)
-    return Spells(center[near][first_near], frame[near][first_near], frame[ends[bound]], contacts.frames)
+    first = np.flatnonzero(near)[first_near]
+    return Spells(center[first], frame[first], frame[ends[bound]], contacts.frames, whose[first])
 
 
 def residence(
@@ -130,24 +135,32 @@ def residence(
     if exits == 0:
         return row | {"low": low, "flaws": [verdicts.longer_than(low)]}, survival
     value, high = stayed_ps / exits, 2 * stayed_ps / float(stats.chi2.ppf(tail, 2 * exits))
-    scatter = _between_centers(replicas, at_risk, centers, exits)
+    scatter = _between_centers(replicas, at_risk, centers)
     low, high = min(low, value / scatter), max(high, value * scatter)
     if value > longest_ps / LONGEST_PART:
         return row | {"low": low, "flaws": [verdicts.longer_than(low)]}, survival
     return row | {"residence_ps": value, "low": low, "high": high}, survival
 
 
-def _between_centers(replicas: Sequence[Spells], at_risk: Sequence[np.ndarray], centers: int, exits: int) -> float:
-    """Factor by which the mean may be off for the scatter between centres: jackknife of its logarithm."""
+def _between_centers(replicas: Sequence[Spells], at_risk: Sequence[np.ndarray], centers: int) -> float:
     ended = np.concatenate([np.bincount(one.center[one.left], minlength=centers) for one in replicas])
     stayed = np.concatenate(
         [np.bincount(one.center, weights=risk, minlength=centers) for one, risk in zip(replicas, at_risk, strict=True)]
     )
-    ended, stayed = ended[stayed > 0], stayed[stayed > 0]
-    if len(ended) < CENTERS_AT_LEAST or (ended == exits).any() or (stayed == stayed.sum()).any():
+    return scatter_factor(ended, stayed)
+
+
+def scatter_factor(events: np.ndarray, time: np.ndarray) -> float:
+    """Return the factor by which a mean time between events may be off for the scatter between centres.
+
+    The jackknife of its logarithm, given the events of each centre and the time that it was watched; 1 where too few
+    centres were watched, or one had all of the events.
+    """
+    ended, stayed = events[time > 0], time[time > 0]
+    if len(ended) < CENTERS_AT_LEAST or (ended == ended.sum()).any() or (stayed == stayed.sum()).any():
         return 1.0
-    whole = np.log(stayed.sum() / exits)
-    without = np.log((stayed.sum() - stayed) / (exits - ended))
+    whole = np.log(stayed.sum() / ended.sum())
+    without = np.log((stayed.sum() - stayed) / (ended.sum() - ended))
     pseudo = len(ended) * whole - (len(ended) - 1) * without
     return float(np.exp(t_half_width(pseudo)))
 

@@ -74,6 +74,7 @@ def nothing(request: Request, reason: str) -> dict[str, Any]:
         "diffusion": [one | diffusion.EMPTY_ROW | verdict for one in species],
         "residence": [pair | residence.EMPTY_ROW | verdict for pair in pairs],
         "solvation": [],
+        "hopping": [],
         "displacement": [{"species": name} | displacement.EMPTY_ROW | verdict for name in request.ions],
         "transport": [no_conductivity(verdict["verdict"])] if request.ions else [],
     }

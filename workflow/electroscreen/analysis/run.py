@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,13 @@ import numpy as np
 
 from electroscreen.analysis import rows, verdicts
 from electroscreen.analysis.association import cluster_charges
+from electroscreen.analysis.hopping_rows import hopping_rows
 from electroscreen.analysis.request import Replicas, Request
 from electroscreen.analysis.solvation import residence_row, shell_radii, solvation
 from electroscreen.analysis.trajectory import UnusableTrajectoryError, read_trajectory
 from electroscreen.analysis.transport_rows import transport_rows
+from electroscreen.analysis.viscosity import read_pressure
+from electroscreen.analysis.viscosity_rows import known_viscosity, viscosity_rows
 from electroscreen.record import OK, provenance, read_json, whole, write_json
 
 PACKAGES = ("MDAnalysis", "kinisi", "numpy", "scipy")
@@ -83,6 +87,8 @@ def analyse(
 
 def _content(request: Request, replicas: Replicas, curves: rows.Curves) -> dict[str, Any]:
     """Return what the trajectories say; the ends of shells, known only from g(r), are needed for what comes after."""
+    fluid = viscosity_rows(request, replicas)
+    request = replace(request, viscosity=known_viscosity(fluid))
     shells = [rows.coordination_row(pair, request, replicas, curves) for pair in request.pairs]
     radii = shell_radii(request, shells)
     solvated, associations = solvation(request, replicas, radii, curves)
@@ -95,8 +101,9 @@ def _content(request: Request, replicas: Replicas, curves: rows.Curves) -> dict[
         "residence": [residence_row(pair, radii, request, replicas, curves) for pair in request.pairs],
         "solvation": solvated,
         "diffusion": [rows.diffusion_row(name, request, replicas, curves) for name in request.species],
+        "hopping": hopping_rows(request, replicas, radii),
         "displacement": [rows.displacement_row(name, request, replicas, curves) for name in request.ions],
-        "transport": transport_rows(request, replicas, in_clusters),
+        "transport": [*transport_rows(request, replicas, in_clusters), *fluid],
     }
 
 
@@ -112,6 +119,8 @@ def _read(folders: Sequence[Path], request: Request, threads: int) -> Replicas:
                 raise UnusableTrajectoryError(verdict)
             path = folder / "trajectory.xtc"
             replicas.harvests.append(read_trajectory(path, request.molecules, pairs, request.followed, threads))
+            if request.own_viscosity:
+                replicas.pressures += read_pressure(folder / "pressure.npz", replicas.harvests[-1].volume_a3)
         except UnusableTrajectoryError as reason:
             replicas.missing.append(f"{folder.name}: {reason}")
             continue

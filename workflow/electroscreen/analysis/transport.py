@@ -25,6 +25,7 @@ _SEED = 20260102
 _PS_PER_NS = 1000.0
 
 EMPTY_ROW: dict[str, Any] = {"value": None, "low": None, "high": None}
+CORRECTED = (("d_a2_per_ns", "d_corrected_a2_per_ns"), ("low", "corrected_low"), ("high", "corrected_high"))
 
 
 @dataclass(frozen=True)
@@ -161,16 +162,21 @@ def _conductivities(
         ratio = _row("ionicity", "Einstein / Nernst-Einstein", (value / independent, *ends), "1")
     clusters = _of_clusters(ions, coefficients, spread, in_clusters)
     rows = [scaled for row in (together, single, clusters) for scaled in _with_scaled(row, charge_scale)]
-    raised = [row.get("d_corrected_a2_per_ns") for row in coefficients]
-    if None not in raised:
-        more = float(ions.shares(np.array(raised)).sum()) - independent
-        ends = (single[key] + more for key in EMPTY_ROW)
+    if all(row.get("d_corrected_a2_per_ns") is not None for row in coefficients):
+        ends = [
+            single[key] + _raised(ions, coefficients, *keys) for key, keys in zip(EMPTY_ROW, CORRECTED, strict=True)
+        ]
         rows.append(_row("conductivity, Nernst-Einstein", "formal charges, infinite box", tuple(ends), "mS/cm"))
     rows.append(ratio)
     for i, name in enumerate(ions.names):
         ends = percentiles(shares_drawn[:, i] / np.maximum(independent_drawn, np.finfo(float).tiny))
         rows.append(_row("transference number, self", name, (float(shares[i]) / independent, *ends), "1"))
     return rows
+
+
+def _raised(ions: Ions, coefficients: Sequence[Mapping[str, Any]], raw: str, corrected: str) -> float:
+    """What the size of the box adds to the conductivity."""
+    return float(ions.shares(np.array([row[corrected] - row[raw] for row in coefficients])).sum())
 
 
 def _of_clusters(

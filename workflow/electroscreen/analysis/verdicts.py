@@ -12,7 +12,9 @@ Of a whole row
 Of a coordination number
     `no contact`            partners never came within the sum of the van der Waals radii: the number is zero
     `shell not defined`     g(r) shows no clear first peak, or no clear minimum after it: no radius, no number
+    `shell not defined: too few contacts`  there is a peak within contact, which so few pairs may also make by chance
     `shell beyond contact`  the first peak lies farther than the radii reach: these neighbours do not touch
+    `shell of few contacts` the peak is no chance, but does not stand clear of how much centres differ
     `no exchange seen`      no partner left or entered a shell: the number is that of the starting structure
     `few exchanges`         fewer partners exchanged than there are centres
     `few samples`           fewer than three independent centres
@@ -28,11 +30,17 @@ Of a residence time
     `longer than X ps`      stays outlast the run: only a lower bound
     `never entered`         no partner came into the shell
 
+Of hopping
+    `none seen`             no ion moved in this way: an upper bound of the rate
+    `frames too far apart`  in so many frames something happened that there will have been more between them
+
 Of solvation
     `no radius`             where a shell ends is known for none of the pairs asked for
 
 Of transport
     `not diffusive: IONS`     these ions have not become random walkers: no conductivity, at most a bound
+    `not converged: above X mPa s`  the pressure remembers for longer than was sampled: a lower bound of the viscosity
+    `given, not computed`     a viscosity from the box file
     `not told from zero`      the collective displacement of charge is within its noise: a bound, and no ratios
 """
 
@@ -47,15 +55,20 @@ WRAPPED = "trajectory is wrapped or frames too far apart"
 
 NO_CONTACT = "no contact"
 SHELL_NOT_DEFINED = "shell not defined"
+TOO_FEW_CONTACTS = f"{SHELL_NOT_DEFINED}: too few contacts"
 SHELL_BEYOND_CONTACT = "shell beyond contact"
+SPARSE_SHELL = "shell of few contacts"
 NO_EXCHANGE = "no exchange seen"
 FEW_EXCHANGES = "few exchanges"
 FEW_SAMPLES = "few samples"
 
 BALLISTIC = "not diffusive: still ballistic"
 NEVER_ENTERED = "never entered"
+NONE_SEEN = "none seen"
+FRAMES_TOO_FAR_APART = "frames too far apart"
 NO_RADIUS = "no radius"
 NOT_FROM_ZERO = "not told from zero"
+GIVEN = "given, not computed"
 
 
 def not_computed(reason: str) -> str:
@@ -81,6 +94,11 @@ def longer_than(bound_ps: float) -> str:
 def ions_not_diffusive(names: Sequence[str]) -> str:
     """Return the verdict of a conductivity of which these ions have no diffusion coefficient."""
     return f"not diffusive: {', '.join(names)}"
+
+
+def viscosity_above(bound_mpa_s: float) -> str:
+    """Return the verdict of a viscosity for which only a lower bound is known."""
+    return f"not converged: above {float(f'{bound_mpa_s:.2g}'):g} mPa s"
 
 
 def combined(flaws: Iterable[str], boxes: int) -> str:

@@ -37,8 +37,10 @@ def expected_cost(atoms: int, dynamics: Dynamics, results: Path) -> str:
 
 def expected_seconds(atoms: int, dynamics: Dynamics, speed: Speed) -> float:
     """Return how long all replicas of a box take, one after the other."""
-    steps = dynamics.replicas * sum(1000 * ps / fs for ps, fs in _stretches(dynamics))
-    return steps * atoms / speed.atom_steps_per_second
+    from electroscreen.dynamics.protocol import pressure_steps
+
+    steps = sum(1000 * ps / fs for ps, fs in _stretches(dynamics)) + pressure_steps(dynamics)
+    return dynamics.replicas * steps * atoms / speed.atom_steps_per_second
 
 
 def speed_here(results: Path) -> Speed:

@@ -11,6 +11,7 @@ THERMOSTAT_PER_PS = 1.0
 BAROSTAT_EVERY_STEPS = 25
 WARM_UP_PS = 3.0
 WARM_UP_TIMESTEP_FS = 1.0
+STRESS_STEPS = 13  # how many steps' time one stress takes, measured
 
 # Compression and decompression in 21 steps (Larsen, Lin, Hart and Colina, Macromolecules 44, 6944, 2011): ps at the
 # highest temperature, ps at the box's own, ps at its own under a share of the highest pressure; None is its own.
@@ -61,6 +62,13 @@ def phases(dynamics: Dynamics, anneal: bool = False) -> list[Phase]:
         Phase("production", "NVT", "Nose-Hoover", dynamics.production_ps, step),
     ]
     return [phase for phase in every if phase.length_ps > 0]
+
+
+def pressure_steps(dynamics: Dynamics) -> float:
+    """Return how many steps' time the sampling of the pressure takes, its own steps included."""
+    steps = 1000 * dynamics.viscosity_ps / dynamics.timestep_fs
+    every = max(1, round(dynamics.pressure_every_fs / dynamics.timestep_fs))
+    return steps * (1 + STRESS_STEPS / every)
 
 
 def compression_21() -> list[AnnealStep]:

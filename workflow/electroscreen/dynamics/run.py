@@ -20,6 +20,13 @@ from electroscreen.dynamics.chains import Chains
 from electroscreen.dynamics.equilibration import judge, read_states, settled_phase
 from electroscreen.dynamics.explosion import Moment, explain
 from electroscreen.dynamics.platform import choose_platform
+from electroscreen.dynamics.pressure import (
+    NoPressureError,
+    Sampling,
+    pressure_context,
+    sample_pressure,
+    write_pressure,
+)
 from electroscreen.dynamics.protocol import Phase, build_integrator, phases, with_ensemble
 from electroscreen.dynamics.restart import Progress, Restart, frame_ends
 from electroscreen.dynamics.states import COLUMNS, StateTable, words
@@ -30,7 +37,7 @@ from electroscreen.settings import Dynamics
 from electroscreen.stopping import checkpoint_reached, stop_is_asked
 
 # Settings that say how far to go; a run that has gone less far goes on.
-EXTENDABLE = ("production_ps", "equilibrate_limit")
+EXTENDABLE = ("production_ps", "equilibrate_limit", "viscosity_ps", "pressure_every_fs")
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,11 @@ class DynamicsFiles:
     def record(self) -> Path:
         """Verdict on the equilibration, with means and intervals."""
         return self.folder / "equilibration.json"
+
+    @property
+    def pressure(self) -> Path:
+        """Shear stress after production, where it is asked for."""
+        return self.folder / "pressure.npz"
 
     @property
     def restart(self) -> Path:
@@ -99,6 +111,8 @@ def run_dynamics(
         except NotRunError as failure:
             record["verdict"] = f"not run: {failure}"
             write_text(files.trajectory, "")
+            if dynamics.viscosity_ps:
+                write_pressure(files.pressure)
             write_text(files.state_table, COLUMNS + "\n")
         record["provenance"] = provenance(
             recipe, ("openmm",), started, threads, seed=packing.get("seed"), platform=record.get("platform")
@@ -146,7 +160,8 @@ class Run:
         for index in range(progress.phase, len(plan)):
             self._run_phase(plan[index], index, progress, last=index == len(plan) - 1)
         self.restart.merge(progress)
-        return self._publish(plan, progress)
+        record = self._publish(plan, progress)
+        return record | self._sample_pressure(plan[-1], progress)
 
     def _publish(self, plan: list[Phase], progress: Progress) -> dict[str, Any]:
         """Write state table and trajectory as long as asked for, and return what the record says of them."""
@@ -172,6 +187,28 @@ class Run:
             **judge(read_states(self.files.state_table), self.conditions.temperature_k, faults),
             **structure,
         }
+
+    def _sample_pressure(self, production: Phase, progress: Progress) -> dict[str, Any]:
+        """Go on from the end of production and note the stress; a run that cannot is none the worse for it."""
+        import openmm
+
+        if not self.dynamics.viscosity_ps:
+            return {}
+        every = production.steps(self.dynamics.pressure_every_fs / 1000)
+        sampling = Sampling(production, self.dynamics.viscosity_ps, every, self.dynamics.checkpoint_ps)
+        conditions, saved = self.conditions, self.files.restart / "pressure.npz"
+        start = openmm.XmlSerializer.deserialize(self.restart.state(progress.segments).read_text(encoding="utf-8"))
+        try:
+            context, barostat = pressure_context(
+                self.system, production, conditions.temperature_k, conditions.seed, self.platform, self.properties
+            )
+            shear_bar = sample_pressure(context, barostat, sampling, start, saved, self.restart.recipe_hash, self.label)
+        except NoPressureError as reason:
+            write_pressure(self.files.pressure)
+            return {"pressure": {"verdict": f"not sampled: {reason}"}}
+        write_pressure(self.files.pressure, shear_bar, sampling.every_ps)
+        sampled = {"samples": shear_bar.shape[1], "every_ps": sampling.every_ps, "verdict": OK}
+        return {"pressure": sampled}
 
     def _run_phase(self, phase: Phase, index: int, progress: Progress, last: bool) -> None:
         total = phase.steps(phase.length_ps)

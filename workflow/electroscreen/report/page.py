@@ -16,13 +16,11 @@ from electroscreen.record import whole
 from electroscreen.report import names, run
 from electroscreen.report.comparison import AGREES, DIFFERS, ORDER_AGREES, ORDER_DIFFERS, kind_of
 from electroscreen.report.formats import readable
+from electroscreen.report.headings import CAPTIONS, HEADINGS, WORDS
 from electroscreen.report.records import NOT_COMPUTED, read_record, usable
 from electroscreen.report.redox import NOT_ASKED_FOR
 from electroscreen.report.tables import (
-    CAPTIONS,
-    HEADINGS,
     NOT_ASKED_BOX,
-    WORDS,
     count_verdicts,
     read_table,
     signed,
@@ -52,7 +50,7 @@ LUMOS = {
     "difference": "difference",
     "verdict": "verdict",
 }
-OF_BOX = ("chains", "coordination", "solvation", "residence", "diffusion", "displacement", "transport")
+OF_BOX = ("chains", "coordination", "solvation", "residence", "diffusion", "hopping", "displacement", "transport")
 RDF_CAPTION = "g(r), solid, and n(r), dashed; dotted: the cut-off"
 # A page holds the pictures of so many species (those of lowest LUMO) and sections of so many boxes, and a table of so
 # many rows at a time: a browser has to open it, however many there are.
@@ -92,6 +90,8 @@ def build_report(results_dir: Path, settings_name: str, output_html: Path) -> No
         levels=levels,
         scan=tables["level_scan"],
         scan_headings=HEADINGS["level_scan"],
+        rankings={name: list(rows) for name, rows in groupby(tables["ranking"], key=lambda row: row["electrode"])},
+        ranking_headings=_without(HEADINGS["ranking"], "electrode"),
         redox=tables["redox"],
         redox_headings=HEADINGS["redox"],
         redox_not_asked=NOT_ASKED_FOR,
@@ -114,6 +114,7 @@ def build_report(results_dir: Path, settings_name: str, output_html: Path) -> No
         solvation_headings=_without(HEADINGS["solvation"], "box"),
         residence_headings=_without(HEADINGS["residence"], "box"),
         diffusion_headings=_without(HEADINGS["diffusion"], "box"),
+        hopping_headings=_without(HEADINGS["hopping"], "box"),
         displacement_headings=_without(HEADINGS["displacement"], "box"),
         transport_headings=_without(HEADINGS["transport"], "box"),
         temperature=tables["temperature"],
@@ -130,6 +131,7 @@ def build_report(results_dir: Path, settings_name: str, output_html: Path) -> No
         versions=[{"package": name, "version": version} for name, version in told.versions().items()],
         version_headings={"package": "package", "version": "version"},
         methods=told.methods(),
+        references=(results_dir / "tables" / "references.bib").read_text(encoding="utf-8"),
         files=_files(results_dir, output_html),
         tables_script=Markup((HERE / "tables.js").read_text(encoding="utf-8")),
     )
@@ -249,6 +251,7 @@ def _missing(tables: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
 
 def _files(results_dir: Path, output_html: Path) -> list[dict[str, Any]]:
     files = [(CAPTIONS[name], results_dir / "tables" / name, (".csv", ".md", ".tex")) for name in HEADINGS]
+    files.append(("Literature", results_dir / "tables" / "references", (".bib",)))
     drawn = sorted((results_dir / "figures").rglob("*.svg"))
     mapped = sorted(path.parent for path in (results_dir / "species").glob("*/esp.ply"))
     files += [(f"Potential of {folder.name}", folder / "esp", (".png", ".ply", ".npz")) for folder in mapped]

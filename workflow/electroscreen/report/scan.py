@@ -39,12 +39,18 @@ def scan_rows(results_dir: Path, papers: list[Paper], species: list[str]) -> lis
 
 def at_further_levels(results_dir: Path, species: list[str], key: str) -> dict[str, dict[str, float]]:
     """Return an orbital energy (eV) of each species by level of theory, of the further levels at which all have one."""
+    found = at_each_further_level(results_dir, species, key)
+    return {level: levels for level, levels in found.items() if len(levels) == len(species)}
+
+
+def at_each_further_level(results_dir: Path, species: list[str], key: str) -> dict[str, dict[str, float]]:
+    """Return the same of the species that have one, for every further level."""
     found: dict[str, dict[str, float]] = {}
     for name in species:
         for row in _rows(results_dir, name):
             if usable(row["verdict"]) and row.get(key) is not None:
                 found.setdefault(row["scan"], {})[name] = row[key]
-    return {level: levels for level, levels in found.items() if len(levels) == len(species)}
+    return found
 
 
 def _of_paper(

@@ -12,8 +12,11 @@ import pandas as pd
 
 from electroscreen.complexes import Complex, parts_label
 from electroscreen.papers import read_papers
+from electroscreen.record import write_text
 from electroscreen.report import comparison
 from electroscreen.report.formats import readable, write_table
+from electroscreen.report.headings import CAPTIONS, HEADINGS, WORDS
+from electroscreen.report.ranking import ranking_rows
 from electroscreen.report.records import (
     NOT_COMPUTED,
     VACUUM,
@@ -27,268 +30,10 @@ from electroscreen.report.records import (
     usable,
 )
 from electroscreen.report.redox import redox_rows
+from electroscreen.report.references import bibliography
 from electroscreen.report.scan import scan_rows, second_level_rows
 from electroscreen.report.series import temperature_rows
 from electroscreen.species import solvent_label
-
-# File name -> column -> heading. The columns are a contract with whoever reads the CSV files.
-HEADINGS = {
-    "frontier_orbitals": {
-        "species": "species",
-        "level": "level of theory",
-        "homo_ev": "HOMO (eV)",
-        "lumo_ev": "LUMO (eV)",
-        "gap_ev": "gap (eV)",
-        "dipole_debye": "dipole (D)",
-        "verdict": "verdict",
-    },
-    "level_scan": {
-        "paper": "paper",
-        "scan": "level of the scan",
-        "species": "species",
-        "level": "level of theory",
-        "homo_ev": "HOMO (eV)",
-        "paper_homo_ev": "paper's HOMO (eV)",
-        "lumo_ev": "LUMO (eV)",
-        "paper_lumo_ev": "paper's LUMO (eV)",
-        "rms_ev": "rms difference of the level (eV)",
-        "verdict": "verdict",
-    },
-    "redox": {
-        "species": "species",
-        "process": "process",
-        "kind": "kind",
-        "medium": "medium",
-        "quantity": "quantity",
-        "energy_ev": "energy (eV)",
-        "potential_v_li": "V against Li+/Li",
-        "potential_v_na": "V against Na+/Na",
-        "orbital_ev": "HOMO or LUMO (eV)",
-        "rank": "rank",
-        "orbital_rank": "rank by orbital",
-        "verdict": "verdict",
-        "note": "note",
-    },
-    "esp_extrema": {
-        "species": "species",
-        "level": "level of theory",
-        "v_max_ev": "V max (eV)",
-        "v_max_kcal_per_mol": "V max (kcal/mol)",
-        "v_max_atom": "V max at",
-        "v_min_ev": "V min (eV)",
-        "v_min_kcal_per_mol": "V min (kcal/mol)",
-        "v_min_atom": "V min at",
-        "area_angstrom2": "area (Å²)",
-        "area_positive_angstrom2": "positive (Å²)",
-        "area_negative_angstrom2": "negative (Å²)",
-        "mean_ev": "mean (eV)",
-        "variance_ev2": "variance (eV²)",
-        "balance": "balance",
-        "volume_angstrom3": "volume (Å³)",
-        "verdict": "verdict",
-    },
-    "charges": {
-        "species": "species",
-        "atom": "atom",
-        "symbol": "element",
-        "mulliken_e": "Mulliken (e)",
-        "iao_e": "IAO (e)",
-        "resp_e": "RESP (e)",
-        "verdict": "verdict",
-    },
-    "binding_energies": {
-        "complex": "complex",
-        "parts": "parts",
-        "compared_with": "against",
-        "level": "level of theory",
-        "solvent": "in",
-        "interaction_ev": "interaction (eV)",
-        "counterpoise_ev": "counterpoise (eV)",
-        "deformation_ev": "deformation (eV)",
-        "binding_ev": "binding (eV)",
-        "binding_kj_per_mol": "binding (kJ/mol)",
-        "verdict": "verdict",
-    },
-    "coordination": {
-        "box": "box",
-        "center": "center",
-        "partner": "partner",
-        "first_peak_angstrom": "first peak (Å)",
-        "peak_height": "peak height",
-        "cutoff_angstrom": "cut-off (Å)",
-        "coordination_number": "coordination number",
-        "low": "95 % low",
-        "high": "95 % high",
-        "number_0_1_less": "at 0.1 Å less",
-        "number_0_1_more": "at 0.1 Å more",
-        "radius_angstrom": "a paper's radius (Å)",
-        "number_at_radius": "number within it",
-        "at_radius_low": "its 95 % low",
-        "at_radius_high": "its 95 % high",
-        "verdict": "verdict",
-    },
-    "residence": {
-        "box": "box",
-        "center": "center",
-        "partner": "partner",
-        "residence_ps": "mean stay (ps)",
-        "low": "95 % low",
-        "high": "95 % high",
-        "median_ps": "median (ps)",
-        "exits": "exits seen",
-        "censored_fraction": "share without exit",
-        "enter_angstrom": "enters within (Å)",
-        "leave_angstrom": "left beyond (Å)",
-        "verdict": "verdict",
-    },
-    "solvation": {
-        "box": "box",
-        "center": "center",
-        "kind": "kind",
-        "structure": "structure",
-        "value": "share or number",
-        "low": "95 % low",
-        "high": "95 % high",
-        "verdict": "verdict",
-        "note": "note",
-    },
-    "diffusion": {
-        "box": "box",
-        "species": "species",
-        "d_a2_per_ns": "D (Å²/ns)",
-        "low": "95 % low",
-        "high": "95 % high",
-        "d_corrected_a2_per_ns": "D for an infinite box (Å²/ns)",
-        "corrected_low": "its 95 % low",
-        "corrected_high": "its 95 % high",
-        "window_start_ps": "fit from (ps)",
-        "window_end_ps": "fit to (ps)",
-        "non_gaussian_parameter": "non-Gaussian parameter",
-        "replicas": "replicas",
-        "verdict": "verdict",
-        "note": "note",
-    },
-    "displacement": {
-        "box": "box",
-        "species": "species",
-        "time_ps": "over (ps)",
-        "mean_angstrom": "mean displacement (Å)",
-        "low": "95 % low",
-        "high": "95 % high",
-        "median_angstrom": "median (Å)",
-        "farthest_angstrom": "farthest (Å)",
-        "samples": "samples",
-        "verdict": "verdict",
-    },
-    "transport": {
-        "box": "box",
-        "quantity": "quantity",
-        "subject": "subject",
-        "value": "value",
-        "low": "95 % low",
-        "high": "95 % high",
-        "unit": "unit",
-        "verdict": "verdict",
-        "note": "note",
-    },
-    "temperature": {
-        "series": "series",
-        "quantity": "quantity",
-        "model": "model",
-        "activation_energy_ev": "activation energy (eV)",
-        "low": "95 % low",
-        "high": "95 % high",
-        "at_k": "felt at (K)",
-        "t0_k": "T0 (K)",
-        "t0_low": "its 95 % low",
-        "t0_high": "its 95 % high",
-        "prefactor": "prefactor",
-        "unit": "unit",
-        "temperatures": "temperatures",
-        "verdict": "verdict",
-        "note": "note",
-    },
-    "boxes": {
-        "box": "box",
-        "replica": "replica",
-        "molecules": "molecules",
-        "atoms": "atoms",
-        "temperature_k": "temperature (K)",
-        "ideal_density_g_per_ml": "ideal density (g/mL)",
-        "density_g_per_ml": "density (g/mL)",
-        "density_low": "95 % low",
-        "density_high": "95 % high",
-        "verdict": "verdict",
-    },
-    "chains": {
-        "box": "box",
-        "replica": "replica",
-        "species": "chain",
-        "chains": "chains",
-        "backbone_bonds": "bonds of the backbone",
-        "end_to_end_angstrom": "end to end (Å)",
-        "freely_rotating_end_to_end_angstrom": "freely rotating (Å)",
-        "backbone_gyration_angstrom": "radius of gyration (Å)",
-        "freely_rotating_gyration_angstrom": "freely rotating (Å)",
-        "characteristic_ratio": "characteristic ratio",
-        "ratio": "<R²>/<Rg²>",
-        "ratio_low": "95 % low",
-        "ratio_high": "95 % high",
-        "ideal_ratio": "that of an ideal chain",
-        "memory": "memory of direction",
-        "verdict": "verdict",
-    },
-    "compared_with_papers": {
-        "paper": "paper",
-        "table": "table",
-        "quantity": "quantity",
-        "subject": "subject",
-        "unit": "unit",
-        "ours": "ours",
-        "low": "95 % low",
-        "high": "95 % high",
-        "paper_value": "paper's value",
-        "difference": "ours - paper's",
-        "verdict": "verdict",
-        "where": "where",
-        "note": "note",
-    },
-    "papers": {
-        "paper": "paper",
-        "title": "title",
-        "citation": "citation",
-        "doi": "doi",
-        "level_of_theory": "level of theory",
-    },
-}
-
-WORDS = {
-    *("paper", "table", "quantity", "subject", "unit", "verdict", "where", "note"),
-    *("species", "level", "scan", "process", "kind", "medium", "box", "center", "partner", "molecules"),
-    *("structure", "series", "model"),
-    *("v_max_atom", "v_min_atom", "symbol", "complex", "parts", "compared_with", "solvent"),
-    *("title", "citation", "doi", "level_of_theory"),
-}
-
-CAPTIONS = {
-    "frontier_orbitals": "Frontier orbitals (Kohn-Sham) of each species.",
-    "level_scan": "Orbitals at further levels of theory beside a paper whose level is not known.",
-    "redox": "Ionisation energies and electron affinities as differences of SCF energies, and potentials from them.",
-    "esp_extrema": "Electrostatic potential on the molecular surface: extrema, areas, variance, and the volume inside.",
-    "charges": "Charges of the atoms by Mulliken, by intrinsic atomic orbitals (IAO), and fitted to the potential.",
-    "binding_energies": "Binding energies: interaction + counterpoise correction + deformation; negative binds.",
-    "coordination": "Coordination of the ions, with 95 % intervals.",
-    "residence": "How long molecules stay in first shells, by two radii, with 95 % intervals.",
-    "solvation": "Shells and clusters: numbers of atoms and molecules, and shares, with 95 % intervals.",
-    "diffusion": "Self-diffusion coefficients, with 95 % intervals.",
-    "displacement": "How far single ions come, with 95 % intervals.",
-    "transport": "Conductivity, ionicity and transference numbers, with 95 % intervals.",
-    "temperature": "Activation energies over boxes that differ in temperature, with 95 % intervals.",
-    "boxes": "Simulated boxes: composition and density after equilibration, with 95 % intervals.",
-    "chains": "Chains beside freely rotating ones of the same bonds and angles, and ideal ones as stiff.",
-    "compared_with_papers": "Our numbers beside those of the papers.",
-    "papers": "The papers that our numbers are compared with.",
-}
 
 NOT_ASKED_BOX = f"{NOT_COMPUTED}: not asked for by box.boxes in the settings"
 NOT_ASKED_COMPLEX = f"{NOT_COMPUTED}: not asked for by binding.complexes in the settings"
@@ -332,6 +77,7 @@ def build_tables(
         "frontier_orbitals": (
             row for name in species for row in (orbitals(results_dir, name), *second_level_rows(results_dir, name))
         ),
+        "ranking": ranking_rows(results_dir, species),
         "level_scan": scan_rows(results_dir, list(papers), species),
         "redox": redox_rows(results_dir, species),
         "esp_extrema": (potential(results_dir, name) for name in species),
@@ -341,6 +87,7 @@ def build_tables(
         "residence": _of_boxes(results_dir, run, "residence"),
         "solvation": _of_boxes(results_dir, run, "solvation"),
         "diffusion": _of_boxes(results_dir, run, "diffusion"),
+        "hopping": _hopping_rows(results_dir, run),
         "displacement": _of_boxes(results_dir, run, "displacement"),
         "transport": _of_boxes(results_dir, run, "transport"),
         "temperature": temperature_rows(results_dir, run),
@@ -355,6 +102,7 @@ def build_tables(
     }
     for name, headings in HEADINGS.items():
         write_table(rows[name], headings, WORDS, Path(output_dir) / name, CAPTIONS[name])
+    write_text(Path(output_dir) / "references.bib", bibliography(results_dir, list(papers)))
 
 
 def _reason(verdict: str, unasked: Mapping[str, str]) -> str:
@@ -473,6 +221,12 @@ def _binding_rows(results_dir: Path, complexes: Mapping[str, Complex], asked: Co
 
 def _of_boxes(results_dir: Path, boxes: list[str], kind: str) -> Iterator[dict[str, Any]]:
     return (row | {"box": box} for box in boxes for row in analysis_rows(results_dir, box, kind))
+
+
+def _hopping_rows(results_dir: Path, boxes: list[str]) -> Iterator[dict[str, Any]]:
+    """Rows of the boxes that hold chains; the others have none."""
+    records = ((box, read_record(results_dir, f"boxes/{box}/analysis.json")) for box in boxes)
+    return (row | {"box": box} for box, record in records for row in record.get("hopping") or [])
 
 
 def _box_rows(results_dir: Path, box: str, asked: bool) -> list[dict[str, Any]]:

@@ -121,7 +121,9 @@ def box_recipe(stage: str, box, every: Mapping[str, Any], settings) -> dict[str,
     if stage == "packing":
         used = settings.dynamics.model_dump(include={"seed", "cutoff_angstrom", "hydrogen_mass_amu"})
         used |= _changed(settings.dynamics, {"pme_tolerance"})
-        return _recipe(stage, dynamics=used, ion_charge_scale=settings.forcefield.ion_charge_scale)
+        # Chains are grown one by one since; what holds none is packed as before.
+        grown = {"chains": "grown"} if any(every[name].role == "polymer" for name in molecules_of(box, every)) else {}
+        return _recipe(stage, dynamics=used, ion_charge_scale=settings.forcefield.ion_charge_scale, **grown)
     if stage == "dynamics":
         # How often to save, where to run and how many replicas there are changes no trajectory's physics.
         machine = {"replicas", "platform", "checkpoint_ps", "checkpoint_minutes"}

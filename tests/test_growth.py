@@ -126,17 +126,14 @@ def test_chains_without_obstacles_are_as_long_as_the_sums_say(jointed, monkeypat
 def test_crowded_chains_coil_as_lonely_ones(chain, jointed):
     """In a melt a chain is ideal: neighbours along the chain decide, not the others (Flory's theorem)."""
     sigma = chain[3].sigma_angstrom
-    edge = 29.0
+    # 16 chains of 639 g/mol in 31 Å: 0.57 g/mL.
     crowded, lonely = (
-        squares(
-            jointed, np.concatenate([grow([(jointed, sigma, n)], a, np.random.default_rng(k))[0] for k in range(m)])
-        )
-        for n, a, m in ((20, edge, 3), (60, 400.0, 1))
+        squares(jointed, grow([(jointed, sigma, n)], edge, np.random.default_rng(1))[0])
+        for n, edge in ((16, 31.0), (24, 400.0))
     )
-    # 20 chains of 627 g/mol: 0.85 g/mL.
-    error = np.hypot(crowded.std(), lonely.std()) / np.sqrt(60)
+    error = np.hypot(crowded.std() / np.sqrt(16), lonely.std() / np.sqrt(24))
     assert abs(crowded.mean() - lonely.mean()) < 3 * error
-    assert error < 0.3 * lonely.mean()
+    assert error < 0.35 * lonely.mean()
     # 1-5 clashes straighten: beyond the chain of independent turns, within Flory's range of four to ten.
     way = np.diff(chain[2][backbone(chain[0].symbols, chain[3].bonds)], axis=0)
     assert 3 < lonely.mean() / (way**2).sum() < 10
@@ -145,19 +142,19 @@ def test_crowded_chains_coil_as_lonely_ones(chain, jointed):
 
 @pytest.fixture(scope="module")
 def grown(chain, jointed) -> np.ndarray:
-    """Twelve chains in 26 Å."""
-    return grow([(jointed, chain[3].sigma_angstrom, 12)], 26.0, np.random.default_rng(7))[0]
+    """Eight chains in 26 Å."""
+    return grow([(jointed, chain[3].sigma_angstrom, 8)], 26.0, np.random.default_rng(7))[0]
 
 
 def test_no_two_atoms_are_closer_than_promised(chain, jointed, grown):
     """By brute force; of two atoms in 26 Å only the nearest image can be that near."""
     sigma, size = chain[3].sigma_angstrom, len(chain[2])
-    limits = np.tile(contact_angstrom(sigma[:, None], sigma), (12, 12))
+    limits = np.tile(contact_angstrom(sigma[:, None], sigma), (8, 8))
     away = grown.reshape(-1, 3)[:, None] - grown.reshape(-1, 3)
     images = np.round(away / 26.0)
-    owner = np.arange(12 * size) // size
+    owner = np.arange(8 * size) // size
     own = (owner[:, None] == owner) & ~images.any(axis=2)
-    limits[own] = np.minimum(limits, np.tile(jointed.limits_angstrom, (12, 12)))[own]
+    limits[own] = np.minimum(limits, np.tile(jointed.limits_angstrom, (8, 8)))[own]
     assert (np.linalg.norm(away - 26.0 * images, axis=2) >= limits - 1e-9).all()
     # Of which there are many to be told apart: neighbours that cannot but be near, and chains that come near.
     assert (np.linalg.norm(away - 26.0 * images, axis=2)[~own] < 2.5).sum() > 20
@@ -167,11 +164,11 @@ def test_bonds_angles_and_hands_are_kept(chain, grown):
     _, _, x, terms = chain
     near = (np.linalg.norm(x[:, None] - x, axis=2) < 4) & _within_two_bonds(terms.bonds, len(x))
     apart = np.linalg.norm(grown[:, :, None] - grown[:, None], axis=3)
-    assert apart[:, near] == pytest.approx(np.tile(np.linalg.norm(x[:, None] - x, axis=2)[near], (12, 1)), abs=1e-6)
+    assert apart[:, near] == pytest.approx(np.tile(np.linalg.norm(x[:, None] - x, axis=2)[near], (8, 1)), abs=1e-6)
     # A CH2 group and what it is bound to: its volume has a sign.
     four = next(n for n in map(_neighbours(terms.bonds), range(len(x))) if len(n) == 4)
     volume = np.linalg.det(x[four[1:]] - x[four[0]])
-    assert [np.linalg.det(y[four[1:]] - y[four[0]]) for y in grown] == pytest.approx([volume] * 12, rel=1e-6)
+    assert [np.linalg.det(y[four[1:]] - y[four[0]]) for y in grown] == pytest.approx([volume] * 8, rel=1e-6)
 
 
 def _within_two_bonds(bonds: np.ndarray, size: int) -> np.ndarray:
@@ -185,22 +182,23 @@ def _neighbours(bonds: np.ndarray):
 
 
 def test_every_chain_is_its_own_and_the_same_seed_gives_the_same(chain, jointed, grown):
-    shapes = np.linalg.norm(grown[:, :, None] - grown[:, None], axis=3).reshape(12, -1)
-    for a in range(12):
+    shapes = np.linalg.norm(grown[:, :, None] - grown[:, None], axis=3).reshape(8, -1)
+    for a in range(8):
         for b in range(a):
             assert np.abs(shapes[a] - shapes[b]).max() > 3
-    kinds = [(jointed, chain[3].sigma_angstrom, 12)]
+    kinds = [(jointed, chain[3].sigma_angstrom, 8)]
     assert grow(kinds, 26.0, np.random.default_rng(7))[0] == pytest.approx(grown, abs=0)
     assert np.abs(grow(kinds, 26.0, np.random.default_rng(8))[0] - grown).max() > 1
 
 
 def test_no_room_and_too_long_are_told(chain, jointed, monkeypatch):
     sigma = chain[3].sigma_angstrom
-    monkeypatch.setattr(growth, "TRIES", 1)
+    monkeypatch.setattr(growth, "TRIES", 0)
+    monkeypatch.setattr(growth, "STARTS", 1)
     with pytest.raises(NoRoomError, match="of 30 chains find room"):
-        grow([(jointed, sigma, 30)], 20.0, np.random.default_rng(1))
+        grow([(jointed, sigma, 30)], 16.0, np.random.default_rng(1))
     with pytest.raises(PackingError, match=r"chains find room: lower box\.packing_density_fraction"):
-        grow_chains({"Chain": Chain(jointed, sigma, 42, 30)}, 20.0, 1)
+        grow_chains({"Chain": Chain(jointed, sigma, 42, 30)}, 16.0, 1)
     with pytest.raises(PackingError, match="Chain coils to about 23 Å from end to end and the box is 11 Å: it cannot"):
         grow_chains({"Chain": Chain(jointed, sigma, 42, 1)}, 11.0, 1)
     assert coil_fault("Chain", 42, 24.0) is None

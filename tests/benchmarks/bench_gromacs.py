@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from math import erfc
 from pathlib import Path
 
 import numpy as np
@@ -147,6 +148,7 @@ def openmm_energies(system, state, platform, properties) -> dict[str, float]:
     import openmm
 
     exact = copy.deepcopy(system)
+    forces_of(exact)["NonbondedForce"].setPMEParameters(0, 0, 0, 0)
     forces_of(exact)["NonbondedForce"].setEwaldErrorTolerance(EXACT)
     for group, force in enumerate(exact.getForces()):
         force.setForceGroup(group)
@@ -175,12 +177,14 @@ def main(box: str, steps: int = 300) -> None:
     cutoff, phase = dynamics.cutoff_angstrom / 10, phases(dynamics)[-1]
     temperature = composition["temperature_k"]
 
+    # The rule by which OpenMM itself turns its tolerance into a split and a grid, so that both have the same.
+    tolerance = dynamics.pme_tolerance
+    alpha = np.sqrt(-np.log(2 * tolerance)) / cutoff
+    grid = int(np.ceil(2 * alpha * edge / (3 * tolerance**0.2)))
+    forces_of(system)["NonbondedForce"].setPMEParameters(alpha, grid, grid, grid)
     integrator = build_integrator(phase, temperature, 1)
     context = openmm.Context(system, integrator, platform, properties)
     _carry_over(state, context)
-    alpha, grid, *_ = forces_of(system)["NonbondedForce"].getPMEParametersInContext(context)
-    from math import erfc
-
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         kinds = {m["species"]: m["count"] for m in composition["molecules"]}

@@ -114,7 +114,7 @@ def box_recipe(stage: str, box, every: Mapping[str, Any], settings) -> dict[str,
         include = {"temperature_k", "pressure_bar", "recipe", "density_g_per_ml", "edge_angstrom"}
         # What few boxes have is left out where it is not, so that it changes no recipe of the others.
         include |= {"conversion"} if box.conversion else set()
-        written = box.model_dump(include=include, exclude_none=True)
+        written = box.model_dump(include=include | {"atoms_at_least"}, exclude_none=True)
         scale = settings.forcefield.ion_charge_scale
         size = settings.box.model_dump(exclude={"boxes"})
         return _recipe(stage, **written, densities=densities, box=size, ion_charge_scale=scale)
@@ -151,7 +151,7 @@ def _recipe(stage: str, **content: Any) -> dict[str, Any]:
 def _identity(species) -> dict[str, Any]:
     identity = species.model_dump(include={"smiles", "xyz", "charge", "multiplicity", "start", "search"})
     # A chain of up to three units is a molecule like any other; of a longer one it matters how it is written.
-    return identity | ({"polymer": species.polymer.model_dump()} if species.is_long_chain else {})
+    return identity | ({"polymer": species.polymer.model_dump(exclude_none=True)} if species.is_long_chain else {})
 
 
 @cache

@@ -199,17 +199,17 @@ def test_tacticity_in_space():
     """All alike, by turns, or neither; and the trimer that the charges come from begins as the chain does."""
     acrylonitrile = {"repeat": "C[C@H](C#N)", "caps": ["C", "C"]}
     isotactic, syndiotactic, atactic = (
-        chain(8, **acrylonitrile | {"tacticity": tacticity}) for tacticity in ("isotactic", "syndiotactic", "atactic")
+        chain(4, **acrylonitrile | {"tacticity": tacticity}) for tacticity in ("isotactic", "syndiotactic", "atactic")
     )
-    assert len(hands(isotactic)) == 8
+    assert len(hands(isotactic)) == 4
     assert len(set(hands(isotactic))) == 1
-    assert hands(chain(8, **acrylonitrile)) == hands(isotactic)
+    assert hands(chain(4, **acrylonitrile)) == hands(isotactic)
     by_turns = hands(syndiotactic)
-    assert by_turns == [by_turns[0], not by_turns[0]] * 4
+    assert by_turns == [by_turns[0], not by_turns[0]] * 2
     random = hands(atactic)
     assert random == hands(atactic)
     assert random not in (hands(isotactic), by_turns)
-    assert 0 < sum(random) < 8
+    assert 0 < sum(random) < 4
     assert hands(syndiotactic.trimer()) == by_turns[:3]
 
 

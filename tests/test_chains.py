@@ -181,6 +181,48 @@ def test_a_chain_of_twenty_units_gets_a_force_field_in_seconds(tmp_path):
     assert record["polymer"] == PDOL | {"units": 20}
 
 
+def hands(one: Species) -> list[bool]:
+    """Of each unit of CH2-CH(CN) whether backbone, nitrile and hydrogen go round one way, in space."""
+    x = embedded(one.smiles)
+    drawn = molecule(one.smiles)
+    found = []
+    for atom in drawn.GetAtoms():
+        carbons = [n for n in atom.GetNeighbors() if n.GetSymbol() == "C"]
+        nitrile = [n.GetIdx() for n in carbons if n.GetDegree() == 2 and n.GetTotalNumHs(True) == 0]
+        if len(carbons) == 3 and nitrile:
+            before, after = sorted(n.GetIdx() for n in carbons if n.GetIdx() not in nitrile)
+            found.append(np.linalg.det(x[[before, after, nitrile[0]]] - x[atom.GetIdx()]) > 0)
+    return found
+
+
+def test_tacticity_in_space():
+    """All alike, by turns, or neither; and the trimer that the charges come from begins as the chain does."""
+    acrylonitrile = {"repeat": "C[C@H](C#N)", "caps": ["C", "C"]}
+    isotactic, syndiotactic, atactic = (
+        chain(4, **acrylonitrile | {"tacticity": tacticity}) for tacticity in ("isotactic", "syndiotactic", "atactic")
+    )
+    assert len(hands(isotactic)) == 4
+    assert len(set(hands(isotactic))) == 1
+    assert hands(chain(4, **acrylonitrile)) == hands(isotactic)
+    by_turns = hands(syndiotactic)
+    assert by_turns == [by_turns[0], not by_turns[0]] * 2
+    random = hands(atactic)
+    assert random == hands(atactic)
+    assert random not in (hands(isotactic), by_turns)
+    assert 0 < sum(random) < 4
+    assert hands(syndiotactic.trimer()) == by_turns[:3]
+
+
+def test_a_hand_that_is_not_said_is_told(tmp_path):
+    with pytest.raises(ValueError, match=r"marks no stereocentre: write its hand with @, as in C\[C@H\]"):
+        chain(8, repeat="CC(C#N)", tacticity="isotactic")
+    from electroscreen.quantum.geometry import _chain
+
+    told = _chain(chain(4, repeat="CC(C#N)", caps=["C", "C"]))[1]["warnings"]
+    assert "stereocentres have no hand: write them with @" in told[-1]
+    assert len(_chain(chain(4))[1]["warnings"]) == 1
+
+
 def test_bad_chains_are_told(tmp_path):
     with pytest.raises(ValueError, match="not computed by DFT: say 'screen: false'"):
         Species(name="P", title="x", role="polymer", polymer=PDOL | {"units": 4})

@@ -160,6 +160,25 @@ def test_a_component_that_would_vanish_is_named_with_the_size_it_needs(every, at
     assert counts_of(compose(rare, every, needed))["FEC"] == 1
 
 
+@pytest.mark.parametrize("atoms", [1500, 7300])
+def test_every_box_that_ships_can_be_made_in_both_sizes(every, shipped, atoms):
+    for path in sorted((shipped / "molecules" / "boxes").glob("*.yaml")):
+        one = read_box(path)
+        composition = compose(one, every, atoms)
+        assert composition.net_charge_e == 0
+        assert composition.atoms == pytest.approx(max(atoms, one.atoms_at_least or 0), rel=0.07)
+
+
+def test_a_box_with_a_trace_is_as_large_as_it_says(every):
+    """One FEC to a thousand DOL, 11 and 10 atoms: 11 010 of them."""
+    trace = box(DOL=1000, FEC=1)
+    with pytest.raises(InputError, match="or the box's own atoms_at_least"):
+        compose(trace, every, 1500)
+    enough = trace.model_copy(update={"atoms_at_least": 11_010})
+    assert counts_of(compose(enough, every, 1500)) == {"DOL": 1000, "FEC": 1}
+    assert compose(enough, every, 22_020).atoms == 22_020
+
+
 def test_a_box_that_is_not_neutral_is_refused(every):
     with pytest.raises(InputError, match=r"carries \+\d+ e: add the counter-ion"):
         compose(box(Na=1, DOL=10), every, 1000)

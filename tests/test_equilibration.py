@@ -211,5 +211,9 @@ def test_a_phase_may_end_when_its_second_half_stands_still():
     for table, settled in ((flat, True), (rising, False)):
         assert settled_phase(table[table.phase == "density"], "NPT") is settled
     assert settled_phase(flat[flat.phase == "production"], "NVT")
+    # Chains that still open keep a phase going, whatever density and energy say.
+    flat["radius_of_gyration_angstrom"] = np.linspace(8, 14, len(flat))
+    for phase, ensemble in (("density", "NPT"), ("production", "NVT")):
+        assert not settled_phase(flat[flat.phase == phase], ensemble)
     heating = states(np.full(300, 1.1), np.linspace(0, 900, 500))
     assert not settled_phase(heating[heating.phase == "production"], "NVT")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+import re
+from random import Random
+from typing import Literal
+
+from pydantic import Field, model_validator
 
 from electroscreen.inputs import Model
 from electroscreen.smiles import molecule
@@ -19,10 +23,32 @@ class Polymer(Model):
     caps: list[str] = Field(
         default=["C", "C"], min_length=2, max_length=2, description="SMILES of both ends; '' is a hydrogen"
     )
+    tacticity: Literal["isotactic", "syndiotactic", "atactic"] | None = Field(
+        default=None,
+        description="of the stereocentres that 'repeat' marks with @: all alike, by turns, or at random, but the same "
+        "in all chains of the species; left out, all are as written",
+    )
+
+    @model_validator(mode="after")
+    def _has_a_hand(self) -> Polymer:
+        if self.tacticity and "@" not in self.repeat:
+            raise ValueError(
+                f"tacticity: '{self.repeat}' marks no stereocentre: write its hand with @, as in C[C@H](C#N)"
+            )
+        return self
 
     def smiles(self, units: int | None = None) -> str:
         """Return the chain, or one of another length, as SMILES."""
-        return self.caps[0] + (units or self.units) * self.repeat + self.caps[1]
+        return self.caps[0] + "".join(map(self._unit, range(units or self.units))) + self.caps[1]
+
+    def _unit(self, number: int) -> str:
+        mirrored = {
+            "syndiotactic": number % 2 == 1,
+            "atactic": Random(f"{self.repeat} {number}").random() < 0.5,
+        }
+        if not mirrored.get(self.tacticity, False):
+            return self.repeat
+        return _mirrored(self.repeat)
 
     @property
     def is_long(self) -> bool:
@@ -68,6 +94,10 @@ class Polymer(Model):
 
         charges = [Chem.GetFormalCharge(molecule(self.smiles(units))) for units in (1, 2)]
         return charges[1] - charges[0]
+
+
+def _mirrored(smiles: str) -> str:
+    return re.sub("@+", lambda hand: "@" if hand[0] == "@@" else "@@", smiles)
 
 
 def _heavy_atoms(smiles: str) -> int:

@@ -80,9 +80,9 @@ def scfs(stage: str, atoms: int, settings: Settings) -> float:
     return 2
 
 
-def of_box(stage: str, settings: Settings) -> Demand:
+def of_box(stage: str, settings: Settings, atoms_at_least: int | None = None) -> Demand:
     """Return what a stage of a box needs, by its atoms and the length of its runs."""
-    atoms, dynamics = settings.box.atoms, settings.dynamics
+    atoms, dynamics = max(settings.box.atoms, atoms_at_least or 0), settings.dynamics
     if stage == "dynamics":
         rate = THREADS_LIMIT * ATOM_STEPS_PER_SECOND_AND_THREAD
         seconds = atoms * _steps(dynamics) / rate

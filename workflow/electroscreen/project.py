@@ -224,7 +224,7 @@ class Project:
     def demand(self, stage: str, name: str) -> Demand:
         """Return the cores, memory and time that a stage of a species, a complex or a box asks a scheduler for."""
         if stage in BOX_STAGES:
-            return of_box(stage, self.settings)
+            return of_box(stage, self.settings, self.box(name).atoms_at_least)
         return of_molecule(stage, self._symbols(name, is_complex=stage == "binding"), self.settings)
 
     def _symbols(self, name: str, is_complex: bool) -> tuple[str, ...]:

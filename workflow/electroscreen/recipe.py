@@ -114,14 +114,16 @@ def box_recipe(stage: str, box, every: Mapping[str, Any], settings) -> dict[str,
         include = {"temperature_k", "pressure_bar", "recipe", "density_g_per_ml", "edge_angstrom"}
         # What few boxes have is left out where it is not, so that it changes no recipe of the others.
         include |= {"conversion"} if box.conversion else set()
-        written = box.model_dump(include=include, exclude_none=True)
+        written = box.model_dump(include=include | {"atoms_at_least"}, exclude_none=True)
         scale = settings.forcefield.ion_charge_scale
         size = settings.box.model_dump(exclude={"boxes"})
         return _recipe(stage, **written, densities=densities, box=size, ion_charge_scale=scale)
     if stage == "packing":
         used = settings.dynamics.model_dump(include={"seed", "cutoff_angstrom", "hydrogen_mass_amu"})
         used |= _changed(settings.dynamics, {"pme_tolerance"})
-        return _recipe(stage, dynamics=used, ion_charge_scale=settings.forcefield.ion_charge_scale)
+        # Chains are grown one by one since; what holds none is packed as before.
+        grown = {"chains": "grown"} if any(every[name].role == "polymer" for name in molecules_of(box, every)) else {}
+        return _recipe(stage, dynamics=used, ion_charge_scale=settings.forcefield.ion_charge_scale, **grown)
     if stage == "dynamics":
         # How often to save, where to run and how many replicas there are changes no trajectory's physics.
         machine = {"replicas", "platform", "checkpoint_ps", "checkpoint_minutes"}
@@ -153,7 +155,7 @@ def _recipe(stage: str, **content: Any) -> dict[str, Any]:
 def _identity(species) -> dict[str, Any]:
     identity = species.model_dump(include={"smiles", "xyz", "charge", "multiplicity", "start", "search"})
     # A chain of up to three units is a molecule like any other; of a longer one it matters how it is written.
-    return identity | ({"polymer": species.polymer.model_dump()} if species.is_long_chain else {})
+    return identity | ({"polymer": species.polymer.model_dump(exclude_none=True)} if species.is_long_chain else {})
 
 
 @cache

@@ -134,6 +134,9 @@ class BoxRecipe(Model):
         default=None, gt=0, lt=25, description="of the mixture, where it is known: packing starts below it"
     )
     edge_angstrom: float | None = Field(default=None, gt=0, description="edge of the cube that is packed")
+    atoms_at_least: int | None = Field(
+        default=None, ge=100, description="size where the settings' box.atoms is smaller: a trace needs a large box"
+    )
     analysis: Wanted = Field(default_factory=Wanted)
     series: str | None = Field(
         default=None,

@@ -168,7 +168,7 @@ class Species(Model):
 
     def trimer(self) -> Species:
         """Return the three units between the same caps that a long chain's parameters come from."""
-        written = {"repeat": self.polymer.repeat, "units": FRAGMENT_UNITS, "caps": self.polymer.caps}
+        written = self.polymer.model_dump() | {"units": FRAGMENT_UNITS}
         charge = self.charge - (self.polymer.units - FRAGMENT_UNITS) * self.polymer.unit_charge()
         return Species(name=self.name, title=self.title, role=self.role, charge=charge, polymer=written)
 

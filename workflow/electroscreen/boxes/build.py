@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from electroscreen.boxes.chains import Chain, grow_chains, summary
 from electroscreen.boxes.composition import Composition, chain_counts, compose, concentrations, conversion_percent
 from electroscreen.boxes.cost import expected_cost
 from electroscreen.boxes.packing import PackingError, Part, check_length, pack
@@ -116,8 +117,8 @@ def write_packing(
     try:
         if composition["verdict"] != OK:
             raise PackingError(composition["verdict"])
-        files, seed = _build(composition, geometries, forcefields, settings, settings.dynamics.seed + replica)
-        record |= {"verdict": OK, "seed": seed, "edge_angstrom": composition["packing_edge_angstrom"]}
+        files, found = _build(composition, geometries, forcefields, settings, settings.dynamics.seed + replica)
+        record |= {"verdict": OK, "edge_angstrom": composition["packing_edge_angstrom"]} | found
     except (PackingError, ValueError) as failure:
         reason = str(failure)
         record["verdict"] = reason if reason.startswith("not built") else f"not built: {reason}"
@@ -141,7 +142,8 @@ def _build(
     forcefields: Mapping[str, Path],
     settings: Settings,
     seed: int,
-) -> tuple[dict[str, str], int]:
+) -> tuple[dict[str, str], dict[str, Any]]:
+    """Return the files of a replica, and what its record says of the seed and of the chains."""
     import io
 
     import openmm
@@ -149,13 +151,8 @@ def _build(
 
     from electroscreen.forcefield.system import build_system
 
-    edge = composition["packing_edge_angstrom"]
-    parts = [
-        Part(m["species"], m["symbols"], read_xyz(geometries[m["species"]]), m["count"])
-        for m in composition["molecules"]
-    ]
-    for part in parts:
-        check_length(part, edge)
+    edge, molecules = composition["packing_edge_angstrom"], composition["molecules"]
+    parts = [Part(m["species"], m["symbols"], read_xyz(geometries[m["species"]]), m["count"]) for m in molecules]
     topology, system = build_system(
         [(part.species, part.count) for part in parts],
         forcefields,
@@ -165,23 +162,51 @@ def _build(
         edge_angstrom=edge,
         pme_tolerance=settings.dynamics.pme_tolerance,
     )
-    positions, seed = _pack_unpierced(parts, edge, seed, Bonded.of(system), composition["molecules"])
+    bonded = Bonded.of(system)
+    chains = Chain.of(system, bonded.bonds, molecules, parts, composition.get("temperature_k"))
+    for part in parts:
+        if part.species not in chains:
+            check_length(part, edge)
+    positions, grown, seed = _pack_unpierced(parts, chains, edge, seed, bonded, molecules)
     text = io.StringIO()
     app.PDBFile.writeFile(topology, positions * unit.angstrom, text, keepIds=False)
-    return {"packed.pdb": text.getvalue(), "system.xml": openmm.XmlSerializer.serialize(system)}, seed
+    files = {"packed.pdb": text.getvalue(), "system.xml": openmm.XmlSerializer.serialize(system)}
+    rows, warnings = summary(chains, grown, edge)
+    return files, {"seed": seed, "chains": rows, "warnings": warnings}
 
 
 def _pack_unpierced(
-    parts: list[Part], edge_angstrom: float, seed: int, bonded: Bonded, molecules: list[dict[str, Any]]
-) -> tuple[np.ndarray, int]:
-    """Return positions without a bond through a ring, and the seed that gave them."""
+    parts: list[Part],
+    chains: Mapping[str, Chain],
+    edge_angstrom: float,
+    seed: int,
+    bonded: Bonded,
+    molecules: list[dict[str, Any]],
+) -> tuple[np.ndarray, dict[str, np.ndarray], int]:
+    """Return positions without a bond through a ring, the chains among them, and the seed that gave them."""
+    others = [part for part in parts if part.species not in chains]
     for one in range(seed, seed + PIERCED_LIMIT * SEEDS_APART, SEEDS_APART):
-        positions = pack(parts, edge_angstrom, one)
+        grown = grow_chains(chains, edge_angstrom, one)
+        standing = np.concatenate([np.zeros((0, 3)), *(x.reshape(-1, 3) for x in grown.values())])
+        packed = pack(others, edge_angstrom, one, standing) if others else np.zeros((0, 3))
+        positions = _in_order(parts, grown, packed)
         fault = piercing_fault(positions, edge_angstrom, bonded, molecules)
         if fault is None:
-            return positions, one
+            return positions, grown, one
         print(f"packed with seed {one}: {fault}: packing once more", file=sys.stderr, flush=True)
     raise PackingError(f"{fault}, in each of {PIERCED_LIMIT} packings: lower box.packing_density_fraction")
+
+
+def _in_order(parts: list[Part], grown: Mapping[str, np.ndarray], packed: np.ndarray) -> np.ndarray:
+    found, first = [], 0
+    for part in parts:
+        if part.species in grown:
+            found.append(grown[part.species].reshape(-1, 3))
+            continue
+        last = first + part.count * len(part.symbols)
+        found.append(packed[first:last])
+        first = last
+    return np.concatenate(found)
 
 
 def _conversion_records(box: BoxRecipe, composition: Composition, every: Mapping[str, Species]) -> list[dict[str, Any]]:

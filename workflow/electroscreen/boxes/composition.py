@@ -67,6 +67,7 @@ def compose(box: BoxRecipe, every: Mapping[str, Species], atoms: int) -> Composi
     InputError
         If a component would vanish, the box would not be neutral, or could not have the density or edge given.
     """
+    atoms = max(atoms, box.atoms_at_least or 0)
     components = whole_formula_units(box, every, atoms)
     counts = {component.species: component.count for component in components}
     molecules = _split_salts(counts, every)
@@ -87,6 +88,7 @@ def compose(box: BoxRecipe, every: Mapping[str, Species], atoms: int) -> Composi
 
 def whole_formula_units(box: BoxRecipe, every: Mapping[str, Species], atoms: int) -> list[Component]:
     """Scale a recipe to about `atoms` atoms and round each line of it; raises as `compose` does."""
+    atoms = max(atoms, box.atoms_at_least or 0)
     moles, written = _after_conversion(box, moles_of(box, every), every)
     atoms_per_mole = sum(amount * len(every[name].symbols) for name, amount in moles.items())
     if any(amount.measure == "count" for amount in box.recipe.values()):
@@ -99,7 +101,7 @@ def whole_formula_units(box: BoxRecipe, every: Mapping[str, Species], atoms: int
             needed = int(np.ceil(atoms_per_mole / moles[name]))
             raise InputError(
                 f"box {box.name}: recipe.{name}: {written[name]} is less than half a molecule in {atoms} "
-                f"atoms; a box of {needed} atoms would hold one (settings: box.atoms)"
+                f"atoms; a box of {needed} atoms would hold one (settings: box.atoms, or the box's own atoms_at_least)"
             )
     net_charge = sum(count * every[name].charge for name, count in counts.items())
     if net_charge:

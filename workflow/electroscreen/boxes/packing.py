@@ -45,10 +45,15 @@ def check_length(part: Part, edge_angstrom: float) -> None:
         )
 
 
-def pack(parts: list[Part], edge_angstrom: float, seed: int) -> np.ndarray:
+def pack(parts: list[Part], edge_angstrom: float, seed: int, placed: np.ndarray | None = None) -> np.ndarray:
     """Return positions, shape (atoms, 3), angstrom, of all molecules in the order of `parts`.
 
     Atoms of different molecules, periodic images included, are at least 2.0 angstrom apart.
+
+    Parameters
+    ----------
+    placed
+        Positions of atoms, (n, 3), that stand in the cube already and stay where they are.
 
     Raises
     ------
@@ -68,6 +73,9 @@ def pack(parts: list[Part], edge_angstrom: float, seed: int) -> np.ndarray:
         for index, part in enumerate(parts):
             (folder / f"part{index}.xyz").write_text(_xyz(part), encoding="utf-8")
             lines += [f"structure part{index}.xyz", f"  number {part.count}", "end structure"]
+        if placed is not None and len(placed):
+            (folder / "placed.xyz").write_text(_placed_xyz(placed, edge_angstrom), encoding="utf-8")
+            lines += ["structure placed.xyz", "  number 1", "  fixed 0. 0. 0. 0. 0. 0.", "end structure"]
         control = folder / "packmol.inp"
         control.write_text("\n".join(lines) + "\n", encoding="utf-8")
         try:
@@ -88,10 +96,11 @@ def pack(parts: list[Part], edge_angstrom: float, seed: int) -> np.ndarray:
         if "Success!" not in run.stdout or not packed.exists():
             raise PackingError(f"packmol found no packing: {_reason(run.stdout)}")
         positions = np.loadtxt(packed, skiprows=2, usecols=(1, 2, 3), ndmin=2)
-    expected = sum(part.count * len(part.symbols) for part in parts)
+    wanted = sum(part.count * len(part.symbols) for part in parts)
+    expected = wanted + (0 if placed is None else len(placed))
     if len(positions) != expected:
         raise PackingError(f"packmol wrote {len(positions)} atoms instead of {expected}")
-    return positions
+    return positions[:wanted]
 
 
 def _reason(output: str) -> str:
@@ -117,6 +126,11 @@ def find_packmol() -> str:
     if found is None:
         raise PackingError("packmol is not installed: pip install packmol")
     return found
+
+
+def _placed_xyz(positions: np.ndarray, edge: float) -> str:
+    rows = [f"C {x:.6f} {y:.6f} {z:.6f}" for x, y, z in np.mod(positions, edge)]
+    return "\n".join([str(len(rows)), "placed", *rows]) + "\n"
 
 
 def _xyz(part: Part) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from electroscreen.boxes.conformers import backbone
 from electroscreen.record import OK
 
 # A correlation that has fallen less has not been seen to decay.
@@ -68,27 +69,6 @@ def as_stiff(lengths: np.ndarray, cosines: np.ndarray, end_to_end: float) -> Coi
         return free if end_to_end <= free.end_to_end else rod
     narrowed = brentq(lambda s: freely_rotating(lengths, cosines**s).end_to_end - end_to_end, 0, 1)
     return freely_rotating(lengths, cosines**narrowed)
-
-
-def backbone(symbols: Sequence[str], bonds: np.ndarray) -> np.ndarray:
-    """Return the atoms of the longest way through a molecule, hydrogens aside, from end to end."""
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import shortest_path
-
-    heavy = np.array([symbol != "H" for symbol in symbols])
-    bonds = bonds[heavy[bonds].all(axis=1)]
-    graph = coo_matrix((np.ones(len(bonds)), bonds.T), shape=2 * (len(symbols),)).tocsr()
-
-    def ways(start: int) -> tuple[np.ndarray, np.ndarray]:
-        far, before = shortest_path(graph, directed=False, unweighted=True, indices=start, return_predecessors=True)
-        return np.where(np.isfinite(far), far, -1), before
-
-    start = int(ways(int(np.argmax(heavy)))[0].argmax())
-    far, before = ways(start)
-    path = [int(far.argmax())]
-    while path[-1] != start:
-        path.append(int(before[path[-1]]))
-    return np.array(path[::-1])
 
 
 def chain_rows(trajectory: Path, bonds: np.ndarray, molecules: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from electroscreen.dynamics.chains import Chains
-from electroscreen.dynamics.equilibration import judge, read_states, settled_phase
+from electroscreen.dynamics.equilibration import BLOCKS, judge, read_states, settled_phase
 from electroscreen.dynamics.explosion import Moment, explain
 from electroscreen.dynamics.platform import choose_platform
 from electroscreen.dynamics.pressure import (
@@ -85,6 +85,14 @@ class NotRunError(RuntimeError):
     """The box was not built, or energies and coordinates are no longer finite; the message says which."""
 
 
+class ExplodedError(NotRunError):
+    """Forces or coordinates have become infinite."""
+
+    def __init__(self, message: str, good: Moment):
+        super().__init__(message)
+        self.good = good
+
+
 def run_dynamics(
     packing_record: Path, composition_record: Path, dynamics: Dynamics, recipe: dict, threads: int
 ) -> None:
@@ -141,7 +149,7 @@ class Run:
         self.system = openmm.XmlSerializer.deserialize((files.folder / "system.xml").read_text(encoding="utf-8"))
         packed = app.PDBFile(str(files.folder / "packed.pdb"))
         self.topology, self.packed_positions = packed.topology, packed.positions
-        self.states = StateTable(self.system, self.chains)
+        self.states, self.rows = StateTable(self.system, self.chains), []
         self.platform, self.properties = choose_platform(dynamics.platform, self.system, threads)
         self.restart = Restart(files.restart, _run_hash(files, conditions, recipe))
 
@@ -157,17 +165,37 @@ class Run:
         if any(phase.limit_ps and phase.limit_ps > progress.gave_up_ps.get(phase.name, np.inf) for phase in plan):
             # What came after a phase that had not settled is worth nothing once that phase may go on.
             progress = self.restart.start_afresh()
-        for index in range(progress.phase, len(plan)):
-            self._run_phase(plan[index], index, progress, last=index == len(plan) - 1)
+        faults = []
+        try:
+            for index in range(progress.phase, len(plan)):
+                self._run_phase(plan[index], index, progress, last=index == len(plan) - 1)
+        except ExplodedError as failure:
+            faults = [self._close_exploded(plan, progress, failure)]
         self.restart.merge(progress)
-        record = self._publish(plan, progress)
-        return record | self._sample_pressure(plan[-1], progress)
+        record = self._publish(plan, progress, faults)
+        return record | self._sample_pressure(plan[-1], progress, faults)
 
-    def _publish(self, plan: list[Phase], progress: Progress) -> dict[str, Any]:
+    def _close_exploded(self, plan: list[Phase], progress: Progress, failure: ExplodedError) -> str:
+        """Make the last good moment of a production the end of the run, and say so; raise where there is too little."""
+        production = plan[-1]
+        kept = failure.good.step // production.steps(self.dynamics.frame_ps)
+        if progress.phase < len(plan) - 1 or kept < 2 * BLOCKS:
+            raise failure
+        import openmm
+
+        progress.phase_steps = failure.good.step
+        if self.rows:
+            self._check_frames(progress, len(self.rows))
+            self.restart.save(progress, openmm.XmlSerializer.serialize(failure.good.state), self.rows)
+        reached_ps = failure.good.step * production.timestep_fs / 1000
+        return f"{failure}, and production ends at {reached_ps:g} of {production.length_ps:g} ps"
+
+    def _publish(self, plan: list[Phase], progress: Progress, faults: list[str]) -> dict[str, Any]:
         """Write state table and trajectory as long as asked for, and return what the record says of them."""
         production = plan[-1]
         every = production.steps(self.dynamics.frame_ps)
-        frames = production.steps(production.length_ps) // every
+        steps = min(production.steps(production.length_ps), progress.phase_steps)
+        frames = steps // every
         rows = self.restart.join_rows(progress)
         before = [row for row in rows if not row.startswith("production,")]
         wanted = rows[len(before) : len(before) + frames]
@@ -175,25 +203,28 @@ class Run:
         self.restart.publish_frames(progress, frames, self.files.trajectory)
         ran_ps = progress.phase_steps * production.timestep_fs / 1000
         state = self.restart.state(progress.segments)
-        faults, structure = describe_structure(self.system, state, self.files.trajectory, self.molecules)
+        of_structure, structure = describe_structure(self.system, state, self.files.trajectory, self.molecules)
         return {
             "platform": self.platform.getName(),
             "ns_per_day": 86.4 * ran_ps / max(progress.production_wall_seconds, 1e-9),
             "wall_seconds": progress.wall_seconds,
             "timestep_fs": production.timestep_fs,
-            "production_ps": self.dynamics.production_ps,
+            "production_ps": self.dynamics.production_ps if not faults else steps * production.timestep_fs / 1000,
             "frame_ps": every * production.timestep_fs / 1000,
             "protocol": [words(phase, self.conditions.temperature_k, self.conditions.pressure_bar) for phase in plan],
-            **judge(read_states(self.files.state_table), self.conditions.temperature_k, faults),
+            **judge(read_states(self.files.state_table), self.conditions.temperature_k, [*faults, *of_structure]),
             **structure,
         }
 
-    def _sample_pressure(self, production: Phase, progress: Progress) -> dict[str, Any]:
+    def _sample_pressure(self, production: Phase, progress: Progress, faults: list[str]) -> dict[str, Any]:
         """Go on from the end of production and note the stress; a run that cannot is none the worse for it."""
         import openmm
 
         if not self.dynamics.viscosity_ps:
             return {}
+        if faults:
+            write_pressure(self.files.pressure)
+            return {"pressure": {"verdict": f"not sampled: {faults[0]}"}}
         every = production.steps(self.dynamics.pressure_every_fs / 1000)
         sampling = Sampling(production, self.dynamics.viscosity_ps, every, self.dynamics.checkpoint_ps)
         conditions, saved = self.conditions, self.files.restart / "pressure.npz"
@@ -220,10 +251,12 @@ class Run:
             before = time.time()
             # A phase that has not settled goes on, one length after the other, and asks again.
             goal = total if last else min(self._limit(phase), (progress.phase_steps // total + 1) * total)
-            rows = self._segment(context, phase, min(segment, goal - progress.phase_steps), progress)
-            progress.wall_seconds += time.time() - before
-            if phase.name == "production":
-                progress.production_wall_seconds += time.time() - before
+            try:
+                rows = self._segment(context, phase, min(segment, goal - progress.phase_steps), progress)
+            finally:
+                progress.wall_seconds += time.time() - before
+                if phase.name == "production":
+                    progress.production_wall_seconds += time.time() - before
             steps = progress.phase_steps
             done = steps >= goal and (last or self._may_end(phase, rows, progress))
             if done and not last:
@@ -289,7 +322,10 @@ class Run:
         """
         every = phase.steps(self.dynamics.frame_ps)
         frames = self._frames(phase, every, progress) if phase.name == "production" else None
-        rows, left = [], steps
+        # Kept apart too, because an explosion ends this without a return.
+        rows: list[str] = []
+        self.rows = rows
+        left = steps
         good = self._moment(context, progress.phase_steps)
         until = time.time() + 60 * self.dynamics.checkpoint_minutes
         while left > 0 and (not rows or (time.time() < until and not stop_is_asked())):
@@ -302,7 +338,7 @@ class Run:
                 continue
             row = self.states.row(phase, progress.phase_steps, context)
             if row is None:
-                raise NotRunError(self._explained(phase, good, chunk))
+                raise self._exploded(phase, good, chunk)
             good = self._moment(context, progress.phase_steps)
             rows.append(row)
             if frames is not None:
@@ -329,7 +365,8 @@ class Run:
 
     @staticmethod
     def _moment(context, step: int) -> Moment:
-        return Moment(context.getState(positions=True, velocities=True), step)
+        state = context.getState(positions=True, velocities=True, parameters=True, integratorParameters=True)
+        return Moment(state, step)
 
     def _step(self, context, phase: Phase, steps: int, good: Moment) -> None:
         import openmm
@@ -341,9 +378,9 @@ class Run:
                 raise NotRunError(
                     f"the box shrank below two cut-offs in phase '{phase.name}': take more atoms (settings: box.atoms)"
                 ) from None
-            raise NotRunError(self._explained(phase, good, steps)) from None
+            raise self._exploded(phase, good, steps) from None
 
-    def _explained(self, phase: Phase, good: Moment, steps: int) -> str:
+    def _exploded(self, phase: Phase, good: Moment, steps: int) -> ExplodedError:
         """Keep the last good moment beside the last checkpoint, and say how the run exploded after it."""
         import openmm
 
@@ -352,7 +389,7 @@ class Run:
         system = with_ensemble(self.system, phase, conditions.temperature_k, conditions.pressure_bar, conditions.seed)
         integrator = build_integrator(phase, conditions.temperature_k, conditions.seed)
         why = explain(system, integrator, self.platform, self.properties, self.topology, good, 2 * steps)
-        return f"exploded in phase '{phase.name}' {why}; the last good state is kept in restart/"
+        return ExplodedError(f"exploded in phase '{phase.name}' {why}; the last good state is kept in restart/", good)
 
     def _closing_state(self, context, phase: Phase, progress: Progress, rows: list[str] | None) -> str:
         """State to go on from; at the end of the density phase, scaled to the mean volume of its second half."""

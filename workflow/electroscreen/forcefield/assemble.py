@@ -82,7 +82,7 @@ def write_forcefield(
             "quality": found.quality,
             "parameters": [term.as_record() for term in found.terms] if not found.missing else [],
             "charge_e": charges["total_charge_e"],
-            "polymer": species.polymer.model_dump() if species.polymer else None,
+            "polymer": species.polymer.model_dump(exclude_none=True) if species.polymer else None,
             "masses_amu": masses,
             "provenance": provenance(recipe, ("acpype", "rdkit", "openmm"), started, threads),
         },

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import combinations
 from math import dist
 
+from electroscreen.boxes.chains import coil_fault
 from electroscreen.boxes.cost import expected_cost
 from electroscreen.boxes.packing import TOLERANCE_ANGSTROM
 from electroscreen.preflight.asked import Asked
@@ -40,6 +41,10 @@ def look_at_boxes(asked: Asked) -> Findings:
                 f"{_atoms_for(composition.atoms, edge, 2 * cutoff / SHRINKS_BY)} atoms would do (settings: box.atoms)"
             )
         for species in composition.molecules:
+            if asked.every[species].role == "polymer":
+                fault = coil_fault(species, _heavy_bonds_along(asked.every[species]), packed)
+                found.warnings += [f"box {name}: {fault[0]}"] if fault else []
+                continue
             length, exact = longest_angstrom(asked.every[species])
             if length + TOLERANCE_ANGSTROM > packed:
                 how = "is" if exact else "stretched out is"
@@ -62,6 +67,12 @@ def longest_angstrom(species: Species) -> tuple[float, bool]:
     steps = Chem.GetDistanceMatrix(molecule(species.smiles))
     # Between the parts of a salt there is no path, which RDKit gives as a hundred million.
     return STRETCHED_BOND_ANGSTROM * float(steps[steps < 1e6].max(initial=0)), False
+
+
+def _heavy_bonds_along(species: Species) -> int:
+    from rdkit import Chem
+
+    return int(Chem.GetDistanceMatrix(Chem.RemoveHs(molecule(species.smiles))).max())
 
 
 def _atoms_for(atoms: int, edge: float, wanted: float) -> int:

@@ -17,6 +17,7 @@ from electroscreen.quantum.stability import stability_warnings
 from electroscreen.quantum.structures import Structure, System, embedded_conformers, starting_structures
 from electroscreen.record import OK, locked, provenance, whole, write_json
 from electroscreen.settings import Quantum
+from electroscreen.smiles import molecule
 from electroscreen.species import Species
 
 PACKAGES = ("pyscf", "geometric", "tblite", "rdkit", "ase", "numpy")
@@ -133,7 +134,16 @@ def _chain(species: Species) -> tuple[np.ndarray, dict[str, Any]]:
         raise ValueError("RDKit finds no structure in space for the chain")
     found = {"verdict": OK, "level": "RDKit and UFF", "energy_hartree": None, "candidates": []}
     minimum = "not verified: a chain of more than three units is no subject of DFT"
-    return conformers[0], found | {"minimum": minimum, "warnings": [f"minimum {minimum}"]}
+    unsaid = _unsaid_centres(species)
+    hands = [f"{unsaid} stereocentres have no hand: write them with @ (polymer.tacticity)"] if unsaid else []
+    return conformers[0], found | {"minimum": minimum, "warnings": [f"minimum {minimum}", *hands]}
+
+
+def _unsaid_centres(species: Species) -> int:
+    from rdkit import Chem
+
+    centres = Chem.FindMolChiralCenters(molecule(species.smiles), includeUnassigned=True, useLegacyImplementation=False)
+    return sum(hand == "?" for _, hand in centres)
 
 
 def choose_start(structures: list[Structure], count: int, surface: Surface) -> tuple[list[dict[str, Any]], np.ndarray]:

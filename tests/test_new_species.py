@@ -1,4 +1,4 @@
-"""Species that no file knows: from a drawing or coordinates to XML, and molecular dynamics at 400 K that keeps them whole."""
+"""Species that no file knows: from a drawing or coordinates to XML, and dynamics at 400 K that keeps them whole."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def built(one: Species, folder, basis: str) -> tuple[np.ndarray, dict]:
 
 
 def worst_stretch(one: Species, xml, x: np.ndarray, bonds: list, ps: float) -> tuple[float, float]:
-    """Molecular dynamics of one molecule, bonds to hydrogen rigid; the largest relative stretch, the mean temperature."""
+    """Dynamics of one molecule, bonds to hydrogen rigid: the largest relative stretch, the mean temperature."""
     topology = _topology([(one.name, 1)], {one.name: _template(one.name, xml)}, 1000.0)
     topology.setPeriodicBoxVectors(None)
     system = app.ForceField(str(xml)).createSystem(

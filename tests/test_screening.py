@@ -41,7 +41,7 @@ def test_refractions_add_up_by_volume():
 
 def test_a_solvent_without_refractive_index_is_named():
     every = {"A": solvent("A", 1.4), "B": solvent("B", None), "NaF": SALT}
-    with pytest.raises(InputError, match="box Y: .*ecc: give refractive_index of B, or set a number"):
+    with pytest.raises(InputError, match=r"box Y: .*ecc: give refractive_index of B, or set a number"):
         ion_charge_scale(box(A={"amount_mmol": 1}, B={"amount_mmol": 1}), every, "ecc")
     with pytest.raises(InputError, match="no neutral solvent"):
         ion_charge_scale(box(NaF={"amount_mmol": 1}), every, "ecc")

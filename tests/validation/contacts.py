@@ -31,8 +31,8 @@ def axis(x: np.ndarray) -> np.ndarray:
     return away / np.linalg.norm(away)
 
 
-def ion(symbol: str, folder: Path) -> tuple[Species, Path]:
-    """The cation and its force field."""
+def ion(symbol: str, folder: Path) -> Path:
+    """The force field of a cation."""
     charge = IONS[symbol]
     one = Species(name=symbol, title=symbol, role="cation", charge=charge, smiles=f"[{symbol}+{charge}]")
     geometry, charges, xml = (folder / f"{symbol}.{end}" for end in ("xyz", "charges.json", "xml"))
@@ -41,7 +41,7 @@ def ion(symbol: str, folder: Path) -> tuple[Species, Path]:
     record = {"species": symbol, "method": "formal", "atoms": atoms, "total_charge_e": charge}
     write_json(charges, record | {"verdict": "ok", "warnings": []})
     write_forcefield(one, charges, geometry, {}, xml, folder / f"{symbol}.json")
-    return one, xml
+    return xml
 
 
 def by_dft(symbols: list[str], x: np.ndarray, charge: int) -> float:
@@ -97,7 +97,7 @@ def minimum(energy, start: float) -> tuple[float, float]:
 def row_of(symbol: str, folder: Path) -> dict:
     """Distances (Å) and depths (kJ/mol) of the three curves."""
     ether, x, xml = written("DimethylEther", ETHER, folder / "ether")
-    cation, own = ion(symbol, folder)
+    own = ion(symbol, folder)
     along = axis(x)
     kept = folder / f"{symbol}_dft.json"
     done = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}

@@ -39,10 +39,23 @@ RECIPES = {
     "B3LYP/def2-TZVP": {"resp_method": "b3lypg", "resp_basis": "def2-tzvp", "resp_conformers": 1},
 }
 COLUMNS = [
-    "liquid", "charges", "temperature_k", "molecules", "production_ps", "density_g_per_cm3", "density_low", "density_high",
-    "density_measured", "density_off_percent", "heat_of_vaporisation_kj_per_mol", "heat_low", "heat_high",
-    "heat_measured", "heat_off_percent", "verdict",
-]  # fmt: skip
+    "liquid",
+    "charges",
+    "temperature_k",
+    "molecules",
+    "production_ps",
+    "density_g_per_cm3",
+    "density_low",
+    "density_high",
+    "density_measured",
+    "density_off_percent",
+    "heat_of_vaporisation_kj_per_mol",
+    "heat_low",
+    "heat_high",
+    "heat_measured",
+    "heat_off_percent",
+    "verdict",
+]
 
 
 def force_field_of(name: str, charges: str, folder: Path) -> tuple[Species, np.ndarray, Path]:

@@ -49,14 +49,14 @@ def by_openmm(system, x: np.ndarray) -> tuple[dict[str, float], np.ndarray]:
 
 
 def molecules_of(xmls) -> list[dict]:
-    """As LAMMPS is to see them: ions with scaled charges, and no terms for the bonds that are held rigid."""
+    """As LAMMPS is to see them: ions with scaled charges, and no stiffness for the bonds that are held rigid."""
     found = []
     for name, count in COUNTS.items():
         one = lammps_engine.read_xml(xmls[name])
         factor = SCALE if species(name).charge else 1.0
         one["atoms"] = [(factor * charge, *rest) for charge, *rest in one["atoms"]]
         light = {i for i, symbol in enumerate(species(name).symbols) if symbol == "H"}
-        one["bonds"] = [bond for bond in one["bonds"] if not light & set(bond[0])]
+        one["bonds"] = [(p, 0.0 if light & set(p) else k, r) for p, k, r in one["bonds"]]
         found += [one] * count
     return found
 

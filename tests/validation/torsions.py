@@ -1,7 +1,7 @@
 """Relaxed torsion scans by the written force field, beside DFT: energies along one torsion, everything else relaxed.
 
-Run by hand: `python tests/validation/torsions.py DME --folder scans --csv torsions.csv`. The geometries at each angle are
-relaxed by GFN2-xTB (the force field relaxes its own), the reference energy is DFT's there; BPh4- has GFN2-xTB's itself.
+Run by hand: `python tests/validation/torsions.py DME --folder scans --csv torsions.csv`. The geometries at each angle
+are relaxed by GFN2-xTB (the force field relaxes its own), the reference energy is DFT's there; BPh4- has GFN2-xTB's.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class Scan:
     charge: int = 0
     what: str = ""
     reference: str = "dft"
+    resp_basis: str = "6-31g(d)"
 
 
 SCANS = {
@@ -48,7 +49,7 @@ SCANS = {
     "PhBH3": Scan("[BH3-]c1ccccc1", (7, 0, 1, 2), tuple(np.arange(90, -1, -30.0)), -1, "phenyl about B-C"),
     "BPh4": Scan(
         "c1ccccc1[B-](c1ccccc1)(c1ccccc1)c1ccccc1", (7, 6, 5, 0), tuple(np.arange(-90, 91, 30.0)), -1,
-        "phenyl about B-C", "gfn2",
+        "phenyl about B-C", "gfn2", "sto-3g",
     ),
 }  # fmt: skip
 
@@ -135,7 +136,7 @@ def written(name: str, scan: Scan, folder: Path) -> tuple[Species, np.ndarray, P
         geometry.write_text("\n".join([str(len(rows)), name, *rows]) + "\n", encoding="utf-8")
     x = np.loadtxt(geometry, skiprows=2, usecols=(1, 2, 3))
     if not charges.exists():
-        derive_charges(one, geometry, {"resp_basis": "6-31g(d)", "resp_conformers": 1}, charges)
+        derive_charges(one, geometry, {"resp_basis": scan.resp_basis, "resp_conformers": 1}, charges)
     xml = folder / "forcefield.xml"
     write_forcefield(one, charges, geometry, {}, xml, folder / "forcefield.json")
     return one, x, xml

@@ -1,0 +1,55 @@
+"""The validation tables of the force field as one Markdown page: `python tests/validation/table.py`."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+PUBLISHED = Path(__file__).parents[2] / "results" / "published" / "forcefield"
+TITLES = {
+    "liquids": "Pure liquids: density (g/cm³) and heat of vaporisation (kJ/mol), with 95 % intervals of one run",
+    "torsions": "Torsions: energy along the scan against the reference (kJ/mol)",
+    "contacts": "Cations beside an ether oxygen: distance (Å) and depth (kJ/mol) of the minimum",
+}
+HEADS = {
+    "liquids": "liquid|charges|T (K)|molecules, ps|density|measured|off (%)|heat|measured|off (%)|verdict",
+    "torsions": "molecule|torsion|reference|points|rms|barrier|by force field|verdict",
+    "contacts": "ion|ligand|DFT|depth|full charge|depth|charge × 0.8|depth|verdict",
+}
+
+
+def cells(table: str, row: dict[str, str]) -> list[str]:
+    """One line of the page."""
+    if table != "liquids":
+        return list(row.values())
+    return [
+        row["liquid"],
+        row["charges"],
+        row["temperature_k"],
+        f"{row['molecules']}, {row['production_ps']}",
+        f"{row['density_g_per_cm3']} ({row['density_low']} to {row['density_high']})",
+        row["density_measured"],
+        row["density_off_percent"],
+        f"{row['heat_of_vaporisation_kj_per_mol']} ({row['heat_low']} to {row['heat_high']})",
+        row["heat_measured"],
+        row["heat_off_percent"],
+        row["verdict"],
+    ]
+
+
+def page() -> str:
+    """All tables there are."""
+    lines = ["# The force field against experiment and DFT", ""]
+    for table, title in TITLES.items():
+        path = PUBLISHED / f"{table}.csv"
+        if path.exists():
+            with path.open(encoding="utf-8") as stream:
+                rows = [cells(table, row) for row in csv.DictReader(stream)]
+            head = HEADS[table].split("|")
+            lines += [f"## {title}", "", f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+            lines += [*(f"| {' | '.join(row)} |" for row in rows), ""]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    (PUBLISHED / "validation.md").write_text(page(), encoding="utf-8")

@@ -310,14 +310,3 @@ def test_correlation_takes_away_what_hartree_fock_has_too_much(tmp_path):
     assert methods["b3lypg"]["atoms"][0]["resp_e"] > methods["hf"]["atoms"][0]["resp_e"] + 0.02
     assert methods["hf"]["method"] == "RESP, HF/6-31g(d) with Cartesian d functions, density fitting"
     assert methods["b3lypg"]["method"] == "RESP, b3lypg/def2-svp, density fitting"
-
-
-def test_charges_keep_to_the_dipole_that_is_given():
-    one, x, points, classes, refitted, truth = molecule_of_charges()
-    conformers = [(x, points, coulomb(x, points, truth))]
-    wanted = 0.85 * truth @ x
-    plain = fit_resp(one.symbols, conformers, one.charge, classes, refitted)
-    held = fit_resp(one.symbols, conformers, one.charge, classes, refitted, dipoles_e_angstrom=[wanted])
-    assert np.linalg.norm(plain.charges_e @ x - wanted) > 0.05
-    assert np.linalg.norm(held.charges_e @ x - wanted) < 0.1 * np.linalg.norm(plain.charges_e @ x - wanted)
-    assert held.charges_e.sum() == pytest.approx(one.charge, abs=1e-9)

@@ -195,6 +195,7 @@ EDITS = {
     "charges by a functional": (SETTINGS_FILE, "forcefield/resp_method", "b3lypg", {"charges"}),
     "charges half in a continuum": (SETTINGS_FILE, "forcefield/resp_solvent_share", 0.5, {"charges"}),
     "a continuum that no charge sees": (SETTINGS_FILE, "forcefield/resp_dielectric", 7.0, set()),
+    "dielectric constant that no charge sees": (SPECIES_FILE, "dielectric_constant", 8.0, set()),
     "refractive index that nothing asks for": (SPECIES_FILE, "refractive_index", 1.4, set()),
     "set of ions": (SETTINGS_FILE, "forcefield/ion_set", "aqvist", {"forcefield"}),
     "charges of the library": (SETTINGS_FILE, "forcefield/library_charges", "published", {"forcefield"}),

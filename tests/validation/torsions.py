@@ -29,7 +29,10 @@ FAIR_KJ = 4.0
 
 @dataclass(frozen=True)
 class Scan:
-    """A molecule, the four atoms of its SMILES that are turned, and the angles in degrees, in the order of the walk."""
+    """A molecule, the four atoms of its SMILES that are turned, and the angles in degrees, in the order of the walk.
+
+    `trans`: torsions that are turned to 180° before it begins.
+    """
 
     smiles: str
     atoms: tuple[int, int, int, int]
@@ -38,10 +41,14 @@ class Scan:
     what: str = ""
     reference: str = "dft"
     resp_basis: str = "6-31g(d)"
+    trans: tuple[tuple[int, int, int, int], ...] = ()
 
 
 SCANS = {
-    "DME": Scan("COCCOC", (1, 2, 3, 4), tuple(np.arange(180, -1, -30.0)), what="O-C-C-O, as in PDOL"),
+    "DME": Scan(
+        "COCCOC", (1, 2, 3, 4), tuple(np.arange(180, -1, -30.0)), what="O-C-C-O, as in PDOL",
+        trans=((0, 1, 2, 3), (2, 3, 4, 5)),
+    ),
     "DMM": Scan("COCOC", (0, 1, 2, 3), tuple(np.arange(180, -180, -30.0)), what="C-O-C-O, as in PDOL"),
     "TFSI": Scan(
         "FC(F)(F)S(=O)(=O)[N-]S(=O)(=O)C(F)(F)F", (1, 4, 7, 8), tuple(np.arange(180, -1, -30.0)), -1, "C-S-N-S"
@@ -148,6 +155,8 @@ def scanned(name: str, folder: Path) -> list[dict]:
     one, x, xml = written(name, scan, folder)
     kept = folder / "reference.json"
     done = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+    for other in scan.trans:
+        x = turn(one, x, other, 180.0)
     rows = []
     for degree in scan.degrees:
         if str(degree) not in done:
@@ -186,6 +195,16 @@ def summary(name: str, rows: list[dict]) -> dict:
     }
 
 
+def correction(rows: list[dict]) -> tuple[list[float], float]:
+    """What V1, V2, V3 (kJ/mol, OPLS' series) of the turned bond would have to gain, and the rms that would be left."""
+    phi = np.radians([row["degree"] for row in rows])
+    apart = np.array([row["reference"] - row["force_field"] for row in rows])
+    columns = [np.ones_like(phi), (1 + np.cos(phi)) / 2, (1 - np.cos(2 * phi)) / 2, (1 + np.cos(3 * phi)) / 2]
+    found, *_ = np.linalg.lstsq(np.array(columns).T, apart, rcond=None)
+    left = apart - np.array(columns).T @ found
+    return [round(float(v), 2) for v in found[1:]], float(np.sqrt(np.mean(left**2)))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("molecules", nargs="+", choices=list(SCANS))
@@ -197,7 +216,8 @@ def main() -> None:
         for row in rows:
             print(name, *(f"{key} {value:.2f}" for key, value in row.items()))
         result = summary(name, rows)
-        print(result, flush=True)
+        gain, left = correction(rows)
+        print(result, f"V1, V2, V3 would gain {gain} kJ/mol, leaving {left:.2f}", flush=True)
         fresh = not asked.csv.exists()
         with asked.csv.open("a", newline="", encoding="utf-8") as stream:
             writer = csv.DictWriter(stream, list(result))

@@ -36,6 +36,9 @@ PROTOCOL = {
 # Settings of the stages after the geometry.
 LATER_QUANTUM = {"second_level", "scan_levels", "scan_species", "redox", "esp", "cubes"}
 
+# Of a middling solvent: beyond it little of the polarisation is missing.
+RESP_DIELECTRIC = 10.0
+
 LIBRARY = Path(__file__).parent / "forcefield" / "library"
 
 
@@ -78,7 +81,9 @@ def species_recipe(stage: str, species, settings) -> dict[str, Any]:
         used = settings.forcefield.model_dump(include={"resp_method", "resp_basis", "resp_conformers"})
         used |= _changed(settings.forcefield, {"resp_solvent_share"})
         if settings.forcefield.resp_solvent_share:
-            used["resp_dielectric"] = settings.forcefield.resp_dielectric
+            around = species.solvent if isinstance(species.solvent, float) else RESP_DIELECTRIC
+            own = species.dielectric_constant or around
+            used["resp_dielectric"] = settings.forcefield.resp_dielectric or own
         return _recipe(stage, species=identity, **used)
     if stage == "forcefield":
         used = settings.forcefield.model_dump(include={"library_charges", "ion_set", "hessian"})

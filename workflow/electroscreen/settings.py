@@ -149,7 +149,12 @@ class ForceField(Model):
     resp_solvent_share: float = Field(
         default=0.0, ge=0, le=1, description="weight of the potential in a continuum beside the one in vacuum (RESP2)"
     )
-    resp_dielectric: float = Field(default=78.4, gt=1, lt=1000, description="of that continuum; RESP2 takes water")
+    resp_dielectric: float | None = Field(
+        default=None,
+        gt=1,
+        lt=1000,
+        description="of that continuum; else the species' `dielectric_constant`, that of its `solvent`, or 10",
+    )
     resp_conformers: int = Field(default=1, ge=1)
     library_charges: Literal["resp", "published"] = Field(
         default="resp", description="charges of ions whose parameters are in the library: RESP, or as published"

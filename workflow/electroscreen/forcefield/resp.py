@@ -12,7 +12,6 @@ TIGHTNESS_E = 0.1
 RESTRAINTS = (0.0005, 0.001)
 ROUNDS_LIMIT = 200
 SETTLED_E = 1e-9
-DIPOLE_WEIGHT = 20.0  # hartree²/e⁴/Å²; the potential on the shells weighs a dipole with about 0.2
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,6 @@ def fit_resp(
     restraints: tuple[float, float] = RESTRAINTS,
     points_per_angstrom2: float = 1.0,
     groups: Sequence[tuple[Sequence[int], float]] = (),
-    dipoles_e_angstrom: Sequence[np.ndarray] = (),
 ) -> RespFit:
     """Fit atomic charges to the electrostatic potential around a molecule, in the two stages of RESP.
 
@@ -64,10 +62,6 @@ def fit_resp(
     groups
         Atoms whose charges add up to a given sum too, as in a polymer's repeat unit; no atom is in two groups, and
         no class both within a group and outside of it.
-    dipoles_e_angstrom
-        For each conformer the dipole moment (3,) of its electron density about the origin of its positions. Given,
-        the charges keep to it as closely as their ties let them: where they are many, the fit alone misses it by 10 %
-        (1,3-dioxolane), for it weighs the dipole no more than any other feature of the potential.
 
     Returns
     -------
@@ -79,10 +73,6 @@ def fit_resp(
     refitted = np.asarray(refitted, dtype=bool)
     heavy = np.array([symbol != "H" for symbol in symbols])
     matrix, vector = _normal_equations(conformers, points_per_angstrom2)
-    for (positions, _, _), dipole in zip(conformers, dipoles_e_angstrom, strict=bool(dipoles_e_angstrom)):
-        weight = DIPOLE_WEIGHT / len(conformers)
-        matrix = matrix + weight * positions @ positions.T
-        vector = vector + weight * positions @ dipole
 
     free_in_groups = np.where(refitted, classes.max() + 1 + np.arange(len(classes)), classes)
     start = np.zeros(len(classes))

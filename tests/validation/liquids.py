@@ -36,7 +36,12 @@ MEASURED = {
 }
 RECIPES = {
     "HF/6-31G*": {"resp_basis": "6-31g(d)", "resp_conformers": 1},
-    "B3LYP/def2-TZVP": {"resp_method": "b3lypg", "resp_basis": "def2-tzvp", "resp_conformers": 1},
+    "B3LYP/6-31G(d,p), half in the liquid's continuum": {
+        "resp_method": "b3lypg",
+        "resp_basis": "6-31g(d,p)",
+        "resp_conformers": 1,
+        "resp_solvent_share": 0.5,
+    },
 }
 COLUMNS = [
     "liquid",
@@ -70,7 +75,8 @@ def force_field_of(name: str, charges: str, folder: Path) -> tuple[Species, np.n
     if charges in RECIPES:
         found = folder / "charges.json"
         if not found.exists():
-            derive_charges(one, geometry, RECIPES[charges], found)
+            around = {"resp_dielectric": one.dielectric_constant or one.solvent}
+            derive_charges(one, geometry, RECIPES[charges] | around, found)
     xml = folder / "forcefield.xml"
     write_forcefield(one, found, geometry, {}, xml, folder / "forcefield.json")
     verdict = json.loads((folder / "forcefield.json").read_text(encoding="utf-8"))["verdict"]

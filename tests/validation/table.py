@@ -9,11 +9,13 @@ PUBLISHED = Path(__file__).parents[2] / "results" / "published" / "forcefield"
 TITLES = {
     "liquids": "Pure liquids: density (g/cm³) and heat of vaporisation (kJ/mol), with 95 % intervals of one run",
     "torsions": "Torsions: energy along the scan against the reference (kJ/mol)",
+    "species": "New species, one molecule in vacuum, 100 ps at 400 K, bonds to hydrogen rigid, steps of 2 fs",
     "contacts": "Cations beside an ether oxygen: distance (Å) and depth (kJ/mol) of the minimum",
 }
 HEADS = {
     "liquids": "liquid|charges|T (K)|molecules, ps|density|measured|off (%)|heat|measured|off (%)|verdict",
     "torsions": "molecule|torsion|reference|points|rms|barrier|by force field|verdict",
+    "species": "species|atoms|bonded terms|largest stretch of a bond (%)|mean temperature (K)|verdict",
     "contacts": "ion|ligand|DFT|depth|full charge|depth|charge × 0.8|depth|verdict",
 }
 

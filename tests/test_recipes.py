@@ -227,6 +227,17 @@ def test_what_runs_again_after_an_edit(project, edit, case):
     assert {stage for stage in before if before[stage] != after[stage]} == changed
 
 
+def test_charges_by_the_solvents_electrons_need_a_refractive_index(edit):
+    """1,3-dioxolane with a tenth of carbonate, both of 1.4: one over that."""
+    project = edit(SETTINGS_FILE, "forcefield/ion_charge_scale", "ecc")
+    with pytest.raises(InputError, match="box natfsi_dol_fec: .*ecc: give refractive_index of FEC"):
+        project.check()
+    edit("molecules/species/FEC.yaml", "refractive_index", 1.4)
+    project = edit(SPECIES_FILE, "refractive_index", 1.4)
+    for stage in ("composition", "packing", "analysis"):
+        assert project.recipe(stage, "natfsi_dol_fec")["ion_charge_scale"] == pytest.approx(1 / 1.4, abs=1e-4)
+
+
 def test_a_recipe_is_plain_data_and_its_hash_does_not_depend_on_order():
     assert digest({"a": 1, "b": {"c": 2.0, "d": "Å"}}) == digest({"b": {"d": "Å", "c": 2.0}, "a": 1})
     assert digest({"a": 1}) != digest({"a": 1.5})

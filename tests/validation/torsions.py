@@ -51,7 +51,7 @@ SCANS = {
     ),
     "DMM": Scan("COCOC", (0, 1, 2, 3), tuple(np.arange(180, -180, -30.0)), what="C-O-C-O, as in PDOL"),
     "TFSI": Scan(
-        "FC(F)(F)S(=O)(=O)[N-]S(=O)(=O)C(F)(F)F", (1, 4, 7, 8), tuple(np.arange(180, -1, -30.0)), -1, "C-S-N-S"
+        "FC(F)(F)S(=O)(=O)[N-]S(=O)(=O)C(F)(F)F", (1, 4, 7, 8), tuple(np.arange(180, -1, -45.0)), -1, "C-S-N-S"
     ),
     "PhBH3": Scan("[BH3-]c1ccccc1", (7, 0, 1, 2), tuple(np.arange(90, -1, -30.0)), -1, "phenyl about B-C"),
     "BPh4": Scan(

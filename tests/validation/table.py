@@ -13,15 +13,16 @@ TITLES = {
     "contacts": "Cations beside an ether oxygen: distance (Å) and depth (kJ/mol) of the minimum",
 }
 NOTES = {
-    "liquids": "NPT at 1 bar, about 800 atoms, cut-off 9 Å with the correction for what lies beyond, PME, steps of 4 fs with "
-    "hydrogens of 3 amu; 20 to 40 ps before the sampled part. The intervals are those of six blocks: too narrow, for "
-    "densities move by 0.01 to 0.02 g/cm³ from run to run (1,3-dioxolane with three quarters of the continuum came out "
-    "lighter than with half of it, though it is more polar). Heat: <U> of a molecule alone, less <U> of the box for each "
-    "molecule, plus RT; nothing for polarisation or quanta.",
-    "torsions": "A verdict needs both the root mean square and the difference of the barriers within 4 kJ/mol; the barrier is "
-    "that of the whole circle, eclipsed tops included.",
-    "contacts": "B3LYP/6-31G(d,p), def2-SVP on tin, no counterpoise correction; the cation on the axis of the rigid ether. "
-    "ok: within 0.1 Å at full charge.",
+    "liquids": "NPT at 1 bar, about 800 atoms, cut-off 9 Å with the correction for what lies beyond, PME, steps of 4 "
+    "fs with hydrogens of 3 amu; 20 to 40 ps before the sampled part. The intervals are those of six "
+    "blocks: too narrow, for densities move by 0.01 to 0.02 g/cm³ from run to run (1,3-dioxolane with "
+    "three quarters of the continuum came out lighter than with half of it, though it is more polar). "
+    "Heat: <U> of a molecule alone, less <U> of the box for each molecule, plus RT; nothing for "
+    "polarisation or quanta.",
+    "torsions": "A verdict needs both the root mean square and the difference of the barriers within 4 kJ/mol; the "
+    "barrier is that of the whole circle, eclipsed tops included.",
+    "contacts": "B3LYP/6-31G(d,p), def2-SVP on tin, no counterpoise correction; the cation on the axis of the rigid "
+    "ether. ok: within 0.1 Å at full charge.",
     "species": "A bond counts as whole while it is stretched or squeezed by less than 20 %.",
 }
 HEADS = {

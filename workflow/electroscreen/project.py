@@ -290,6 +290,8 @@ class Project:
         for name in self.asked_boxes:
             if ("box", name) not in passed:
                 self.whole_molecules(name)
+                # Says which solvent lacks the refractive index that 'ecc' needs, before anything runs.
+                self.recipe("composition", name)
         complexes = {name: self.complex(name) for name in self.complex_names}
         check_complexes(self.root / "molecules" / "complexes", complexes, every)
         _ = self.asked_complexes

@@ -36,6 +36,9 @@ PROTOCOL = {
 # Settings of the stages after the geometry.
 LATER_QUANTUM = {"second_level", "scan_levels", "scan_species", "redox", "esp", "cubes"}
 
+# Of a middling solvent: beyond it little of the polarisation is missing.
+RESP_DIELECTRIC = 10.0
+
 LIBRARY = Path(__file__).parent / "forcefield" / "library"
 
 
@@ -76,6 +79,11 @@ def species_recipe(stage: str, species, settings) -> dict[str, Any]:
         return _recipe(stage, species=identity, quantum=quantum.model_dump(include={"level", "cubes"}))
     if stage == "charges":
         used = settings.forcefield.model_dump(include={"resp_method", "resp_basis", "resp_conformers"})
+        used |= _changed(settings.forcefield, {"resp_solvent_share"})
+        if settings.forcefield.resp_solvent_share:
+            around = species.solvent if isinstance(species.solvent, float) else RESP_DIELECTRIC
+            own = species.dielectric_constant or around
+            used["resp_dielectric"] = settings.forcefield.resp_dielectric or own
         return _recipe(stage, species=identity, **used)
     if stage == "forcefield":
         used = settings.forcefield.model_dump(include={"library_charges", "ion_set", "hessian"})
@@ -115,7 +123,7 @@ def box_recipe(stage: str, box, every: Mapping[str, Any], settings) -> dict[str,
         # What few boxes have is left out where it is not, so that it changes no recipe of the others.
         include |= {"conversion"} if box.conversion else set()
         written = box.model_dump(include=include | {"atoms_at_least"}, exclude_none=True)
-        scale = settings.forcefield.ion_charge_scale
+        scale = _charge_scale(box, every, settings)
         size = settings.box.model_dump(exclude={"boxes"})
         return _recipe(stage, **written, densities=densities, box=size, ion_charge_scale=scale)
     if stage == "packing":
@@ -123,7 +131,7 @@ def box_recipe(stage: str, box, every: Mapping[str, Any], settings) -> dict[str,
         used |= _changed(settings.dynamics, {"pme_tolerance"})
         # Chains are grown one by one since; what holds none is packed as before.
         grown = {"chains": "grown"} if any(every[name].role == "polymer" for name in molecules_of(box, every)) else {}
-        return _recipe(stage, dynamics=used, ion_charge_scale=settings.forcefield.ion_charge_scale, **grown)
+        return _recipe(stage, dynamics=used, ion_charge_scale=_charge_scale(box, every, settings), **grown)
     if stage == "dynamics":
         # How often to save, where to run and how many replicas there are changes no trajectory's physics.
         machine = {"replicas", "platform", "checkpoint_ps", "checkpoint_minutes"}
@@ -135,12 +143,21 @@ def box_recipe(stage: str, box, every: Mapping[str, Any], settings) -> dict[str,
             used |= settings.dynamics.model_dump(include={"viscosity_ps", "pressure_every_fs"})
         return _recipe(stage, dynamics=used)
     if stage == "analysis":
-        scale = settings.forcefield.ion_charge_scale
+        scale = _charge_scale(box, every, settings)
         wanted = {"series": box.series} if box.series else {}
         wanted |= {"own_viscosity": True} if settings.dynamics.viscosity_ps else {}
         wanted |= box.analysis.model_dump(exclude_none=True) | {"sites": labelled_atoms(box, every)}
         return _recipe(stage, temperature_k=box.temperature_k, ion_charge_scale=scale, **wanted)
     raise KeyError(stage)
+
+
+def _charge_scale(box, every: Mapping[str, Any], settings) -> float:
+    asked = settings.forcefield.ion_charge_scale
+    if isinstance(asked, float):
+        return asked
+    from electroscreen.boxes.screening import ion_charge_scale
+
+    return ion_charge_scale(box, every, asked)
 
 
 def _changed(settings, names: set[str]) -> dict[str, Any]:

@@ -127,11 +127,34 @@ class Binding(Model):
         return self.model_copy(update={"geometry": geometry, "dispersion": wanted.dispersion or self.dispersion})
 
 
+def _charge_scale(given: object) -> object:
+    number = isinstance(given, int | float) and not isinstance(given, bool) and 0 < given <= 1
+    if given != "ecc" and not number:
+        raise ValueError("should be a number above 0 and up to 1, or 'ecc'")
+    return float(given) if number else given
+
+
+ChargeScale = Annotated[
+    Annotated[float, Field(gt=0, le=1)] | Literal["ecc"],
+    # Told by us, so that a fault is told once and not once for each kind.
+    BeforeValidator(_charge_scale),
+]
+
+
 class ForceField(Model):
     """Charges and parameters of the classical model."""
 
-    resp_method: Literal["hf"] = "hf"
+    resp_method: str = Field(default="hf", description="hf, or a functional as PySCF names it")
     resp_basis: str = Field(default="6-31g(d)", pattern=r"^[^/\\]+$")
+    resp_solvent_share: float = Field(
+        default=0.0, ge=0, le=1, description="weight of the potential in a continuum beside the one in vacuum (RESP2)"
+    )
+    resp_dielectric: float | None = Field(
+        default=None,
+        gt=1,
+        lt=1000,
+        description="of that continuum; else the species' `dielectric_constant`, that of its `solvent`, or 10",
+    )
     resp_conformers: int = Field(default=1, ge=1)
     library_charges: Literal["resp", "published"] = Field(
         default="resp", description="charges of ions whose parameters are in the library: RESP, or as published"
@@ -142,7 +165,9 @@ class ForceField(Model):
         description="what bonds and angles that GAFF2 lacks are fitted to: by GFN2-xTB or by quantum.level",
     )
     dft_hessian_atoms: int = Field(default=30, ge=1, description="above this many atoms the Hessian is GFN2-xTB's")
-    ion_charge_scale: float = Field(gt=0, le=1, description="factor on the charges of all ions")
+    ion_charge_scale: ChargeScale = Field(
+        description="factor on the charges of all ions; ecc: one over the refractive index of the box's solvents"
+    )
 
 
 class Box(Model):

@@ -85,6 +85,12 @@ class Species(Model):
         default=None, description="the species of which this is another conformer or site, for tables of levels"
     )
     density_g_per_ml: float | None = Field(default=None, ge=0.1, lt=25, description="of the pure liquid at 25 °C")
+    dielectric_constant: float | None = Field(
+        default=None, gt=1, lt=1000, description="of the pure liquid, for charges in its continuum"
+    )
+    refractive_index: float | None = Field(
+        default=None, gt=1, lt=3, description="n_D of the pure liquid, for ions' charges scaled by 'ecc'"
+    )
     solvent: ImplicitSolvent | None = Field(
         default=None,
         description="around it where redox is computed: a dielectric constant (PCM), or the name of a solvent in SMD",

@@ -15,6 +15,7 @@ from electroscreen.boxes.composition import Composition, chain_counts, compose, 
 from electroscreen.boxes.cost import expected_cost
 from electroscreen.boxes.packing import PackingError, Part, check_length, pack
 from electroscreen.boxes.piercing import Bonded, piercing_fault
+from electroscreen.boxes.screening import ion_charge_scale
 from electroscreen.conversions import mean_and_polydispersity
 from electroscreen.quantum.geometry import read_xyz
 from electroscreen.recipes import BoxRecipe, end_groups
@@ -59,7 +60,7 @@ def write_composition(
         "molecules": [_molecule_record(name, n, every[name]) for name, n in composition.molecules.items()],
         "atoms": composition.atoms,
         "net_charge_e": composition.net_charge_e,
-        "ion_charge_scale": settings.forcefield.ion_charge_scale,
+        "ion_charge_scale": ion_charge_scale(box, every, settings.forcefield.ion_charge_scale),
         "ideal_density_g_per_ml": composition.ideal_density_g_per_ml,
         "edge_angstrom": edge,
         "packing_edge_angstrom": box.edge_angstrom or edge / settings.box.packing_density_fraction ** (1 / 3),
@@ -156,7 +157,7 @@ def _build(
     topology, system = build_system(
         [(part.species, part.count) for part in parts],
         forcefields,
-        charge_scale=settings.forcefield.ion_charge_scale,
+        charge_scale=composition["ion_charge_scale"],
         cutoff_angstrom=settings.dynamics.cutoff_angstrom,
         hydrogen_mass_amu=settings.dynamics.hydrogen_mass_amu,
         edge_angstrom=edge,

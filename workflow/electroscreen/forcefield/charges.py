@@ -15,11 +15,13 @@ from electroscreen.forcefield.potential import (
     POINTS_PER_ANGSTROM2,
     RADII_ANGSTROM,
     SHELLS,
-    hartree_fock,
+    mean_field_of,
+    mixed_density,
+    resp_level,
     shell_points,
 )
 from electroscreen.forcefield.resp import BOHR_ANGSTROM, RESTRAINTS, TIGHTNESS_E, RespFit, fit_resp
-from electroscreen.quantum.potential import electrostatic_potential, total_density
+from electroscreen.quantum.potential import electrostatic_potential
 from electroscreen.quantum.scf import SCFNotConvergedError
 from electroscreen.quantum.structures import starting_structures
 from electroscreen.record import OK, provenance, write_json
@@ -46,7 +48,7 @@ def derive_charges(
         The optimised geometry in the atom order of the species, or several conformers of it, which
         weigh the same. An empty file means that no geometry was found.
     recipe
-        With "resp_basis", the basis of the Hartree-Fock calculation.
+        With "resp_basis"; "resp_method", "resp_solvent_share" and "resp_dielectric" as in the settings.
 
     Raises
     ------
@@ -90,7 +92,7 @@ def _charges(species: Species, paths: list[Path], recipe: dict[str, Any], thread
     if strange:
         return _not_computed(f"there is no Merz-Kollman radius of {', '.join(strange)}")
     try:
-        record = _fitted(species, [positions for positions, _ in read], recipe["resp_basis"], threads)
+        record = _fitted(species, [positions for positions, _ in read], recipe, threads)
     except SCFNotConvergedError as failure:
         return _not_computed(str(failure), verdict="not converged")
     record["warnings"] += [f"geometry: {comment}" for _, comment in read if "not converged" in comment]
@@ -106,7 +108,7 @@ def _of_chain(species: Species, recipe: dict[str, Any], threads: int) -> dict[st
     conformers = starting_structures(trimer, CHAIN_CONFORMERS, 1)[: max(3, recipe["resp_conformers"])]
     geometries = [structure.positions_angstrom for structure in conformers]
     try:
-        record = _fitted(trimer, geometries, recipe["resp_basis"], threads)
+        record = _fitted(trimer, geometries, recipe, threads)
     except (SCFNotConvergedError, ValueError) as failure:
         return _not_computed(f"of three units, {failure}", verdict="not converged")
     atoms = [record["atoms"][i] for i in species.polymer.from_trimer()]
@@ -121,18 +123,20 @@ def _caps(species: Species) -> str:
     return " and ".join(cap or "H" for cap in species.polymer.caps)
 
 
-def _fitted(species: Species, geometries: list[np.ndarray], basis: str, threads: int) -> dict[str, Any]:
+def _fitted(species: Species, geometries: list[np.ndarray], recipe: dict[str, Any], threads: int) -> dict[str, Any]:
     plain = graph.skeleton(species, geometries[0])
     classes = graph.equivalence_classes(plain)
     conformers, from_density = [], []
     for positions in geometries:
-        mean_field = hartree_fock(species, positions, basis, threads)
+        mean_field = mean_field_of(species, positions, recipe, threads)
         points = shell_points(species.symbols, positions)
-        density = total_density(mean_field.make_rdm1())
+        density = mixed_density(mean_field, recipe)
         potential = electrostatic_potential(mean_field.mol, density, points / BOHR_ANGSTROM)
         conformers.append((positions, points, potential))
         centre = _centre_of_mass(species.symbols, positions) / BOHR_ANGSTROM
-        from_density.append(float(np.linalg.norm(mean_field.dip_moment(unit="Debye", origin=centre, verbose=0))))
+        from_density.append(
+            float(np.linalg.norm(mean_field.dip_moment(dm=density, unit="Debye", origin=centre, verbose=0)))
+        )
     fit = fit_resp(
         species.symbols,
         conformers,
@@ -144,7 +148,7 @@ def _fitted(species: Species, geometries: list[np.ndarray], basis: str, threads:
     )
     from_charges = [_dipole_of_charges(species.symbols, x, fit.charges_e) for x in geometries]
     return {
-        "method": f"RESP, HF/{basis} with Cartesian d functions, density fitting",
+        "method": _method(recipe),
         "atoms": _atoms(species.symbols, fit.charges_e, classes),
         "total_charge_e": float(fit.charges_e.sum()),
         "rrms": fit.rrms,
@@ -157,6 +161,15 @@ def _fitted(species: Species, geometries: list[np.ndarray], basis: str, threads:
         "verdict": OK if fit.converged else "not converged",
         "warnings": _warnings(fit, from_charges, from_density),
     }
+
+
+def _method(recipe: dict[str, Any]) -> str:
+    level, share = resp_level(recipe), recipe.get("resp_solvent_share", 0.0)
+    method = level.functional.upper() if level.functional.lower() == "hf" else level.functional
+    text = f"RESP, {method}/{level.basis}{' with Cartesian d functions' if level.cartesian else ''}, density fitting"
+    if share:
+        text += f", {share:.0%} of it in a continuum of ε {recipe['resp_dielectric']:g}"
+    return text
 
 
 def _middle_unit(species: Species) -> list[tuple[list[int], float]]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
+from electroscreen.quantum.potential import total_density
 from electroscreen.quantum.scf import build_mean_field, build_molecule, converge
+from electroscreen.quantum.solvent import in_solvent
 from electroscreen.settings import Level
 from electroscreen.species import Species
 
@@ -33,6 +36,7 @@ RADII_ANGSTROM = {
 
 HEAVY_BASIS = "def2-svp"
 CYCLES_LIMIT = 100
+DFT_GRID = 1  # of PySCF; the potential on the shells is not moved by 1e-4 of itself
 MEMORY_MB = 4000
 _GOLDEN_ANGLE = np.pi * (3.0 - np.sqrt(5.0))
 
@@ -74,11 +78,16 @@ def _fibonacci(count: int) -> np.ndarray:
     return np.column_stack([ring * np.cos(_GOLDEN_ANGLE * step), ring * np.sin(_GOLDEN_ANGLE * step), z])
 
 
-def hartree_fock(species: Species, positions_angstrom: np.ndarray, basis: str, threads: int = 1):
-    """Return the converged Hartree-Fock mean field of a species, with density-fitted integrals.
+def mean_field_of(species: Species, positions_angstrom: np.ndarray, recipe: Mapping[str, Any], threads: int = 1):
+    """Return the converged mean field of a species in vacuum, with density-fitted integrals.
 
-    d functions are Cartesian, as the 6-31G family means them; elements that the basis lacks get def2-SVP,
-    with its core potential where it has one.
+    d functions are Cartesian where the basis is of the 6-31G family, which means them so; elements that the basis lacks
+    get def2-SVP, with its core potential where it has one.
+
+    Parameters
+    ----------
+    recipe
+        With "resp_basis"; "resp_method" is "hf" unless given.
 
     Raises
     ------
@@ -88,7 +97,44 @@ def hartree_fock(species: Species, positions_angstrom: np.ndarray, basis: str, t
     from pyscf import lib
 
     lib.num_threads(threads)
-    level = Level(functional="hf", basis=basis, cartesian=True, heavy_basis=HEAVY_BASIS, density_fitting=True)
+    level = resp_level(recipe)
     molecule = build_molecule(species.symbols, positions_angstrom, species.charge, species.multiplicity, level)
-    mean_field = build_mean_field(molecule, level, grid=0, memory_mb=MEMORY_MB)
+    mean_field = build_mean_field(molecule, level, grid=DFT_GRID, memory_mb=MEMORY_MB)
     return converge(mean_field, CYCLES_LIMIT, stability=False).mean_field
+
+
+def resp_level(recipe: Mapping[str, Any]) -> Level:
+    """Return the level of theory of the potential."""
+    basis = recipe["resp_basis"]
+    return Level(
+        functional=recipe.get("resp_method", "hf"),
+        basis=basis,
+        cartesian=basis.lower().startswith("6-31") and not basis.lower().startswith("6-311"),
+        heavy_basis=HEAVY_BASIS,
+        density_fitting=True,
+    )
+
+
+def mixed_density(mean_field, recipe: Mapping[str, Any]) -> np.ndarray:
+    """Return the density matrix whose potential the charges stand for, (n, n).
+
+    In vacuum, unless "resp_solvent_share" is more than zero: then the mixture of that in vacuum and that in a continuum
+    of "resp_dielectric", in the manner of RESP2 (Schauperl et al., Commun. Chem. 3, 44 (2020), doi
+    10.1038/s42004-020-0291-4), which mixes the charges; but for the restraint, which is not linear, it is the same.
+
+    Raises
+    ------
+    electroscreen.quantum.scf.SCFNotConvergedError
+        If it does not converge in the continuum.
+    """
+    density = total_density(mean_field.make_rdm1())
+    share = recipe.get("resp_solvent_share", 0.0)
+    if share == 0:
+        return density
+    solvated = converge(
+        in_solvent(mean_field.copy(), recipe["resp_dielectric"]),
+        CYCLES_LIMIT,
+        guess=mean_field.make_rdm1(),
+        stability=False,
+    ).mean_field
+    return (1 - share) * density + share * total_density(solvated.make_rdm1())

@@ -23,7 +23,12 @@ def look_at_levels(asked: Asked) -> Findings:
             basis_and_core(elements, level)
         except InputError as error:
             found.faults.append(str(error))
-    own = asked.settings.forcefield.resp_basis
+    method, own = asked.settings.forcefield.resp_method, asked.settings.forcefield.resp_basis
+    if method.lower() != "hf":
+        try:
+            checked_functional(method)
+        except InputError:
+            found.faults.append(f"settings: forcefield.resp_method: '{method}' is not known to PySCF")
     if not shells(own, "C", True) and not shells(own, "H", True):
         found.faults.append(f"settings: forcefield.resp_basis: '{own}' is not known to PySCF")
     return found

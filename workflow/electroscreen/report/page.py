@@ -21,6 +21,7 @@ from electroscreen.report.records import NOT_COMPUTED, read_record, usable
 from electroscreen.report.redox import NOT_ASKED_FOR
 from electroscreen.report.tables import (
     NOT_ASKED_BOX,
+    NOT_ASKED_COMPLEX,
     count_verdicts,
     read_table,
     signed,
@@ -121,6 +122,7 @@ def build_report(results_dir: Path, settings_name: str, output_html: Path) -> No
         temperature_headings=HEADINGS["temperature"],
         arrhenius={path.stem: _embedded(path) for path in sorted((results_dir / "figures").glob("arrhenius_*.svg"))},
         bindings=tables["binding_energies"],
+        binding_not_asked=NOT_ASKED_COMPLEX,
         binding_headings=_without(HEADINGS["binding_energies"], "parts"),
         figures={"orbital_levels": _embedded(results_dir / "figures" / "orbital_levels.svg")},
         faults=told.faults + missing,

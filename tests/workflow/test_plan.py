@@ -101,3 +101,14 @@ def test_what_is_not_in_the_plan_is_not_silently_left_unforced(finished):
     assert refused.returncode != 0 and "--config whole=true" in refused.stderr
     assert "Traceback" not in refused.stderr
     assert planned(finished, "--forcerun", "charges", "--config", "whole=true")["charges"] == 6 + 3
+
+
+def test_a_viscosity_asked_for_later_needs_the_dynamics_and_the_analysis_again_and_no_packing(finished):
+    config = finished / "config" / "quick.yaml"
+    text = config.read_text(encoding="utf-8")
+    assert "\ndynamics:\n" in text
+    config.write_text(text.replace("\ndynamics:\n", "\ndynamics:\n  viscosity_ps: 50\n"), encoding="utf-8")
+    small = planned(finished)
+    assert (small["dynamics"], small["analysis"]) == (2, 2)
+    assert "packing" not in small
+    assert small == planned(finished, "--config", "whole=true")

@@ -223,6 +223,7 @@ def test_a_box_of_chains_and_others_is_packed_around_them(chain, tmp_path, shipp
             "verdict": "ok",
             "temperature_k": TEMPERATURE_K,
             "packing_edge_angstrom": 23.0,
+            "ion_charge_scale": 0.8,
             "molecules": [
                 {"species": name, "count": n, "symbols": s.symbols, "role": role} for name, s, n, role in wanted
             ],

@@ -145,4 +145,4 @@ def test_far_images_are_as_near_as_the_nearest():
     moved = inside + edges * generator.integers(-5, 6, size=(30, 3))
     contacts = count([moved], edges, range(30), range(30)).contacts
     assert len(contacts.distance_a) == ((known < NEAR_A) & (known > 0)).sum()
-    assert contacts.distance_a == pytest.approx(known[contacts.center, contacts.partner], abs=4e-4)
+    assert contacts.distance_a == pytest.approx(known[contacts.center, contacts.partner], abs=2e-5)

@@ -13,7 +13,7 @@ from electroscreen.analysis.contacts import Contacts
 from electroscreen.analysis.rdf import BIN_A, PairCounts
 from electroscreen.analysis.surroundings import FRAMES_AT_ONCE, Surroundings
 
-_WHOLE = 2.0**16  # of a box edge; a step is a tenth of XTC's in boxes of 60 Å, and numbers of 16 bits are quick
+_WHOLE = 2.0**32  # of a box edge
 
 
 @dataclass
@@ -85,13 +85,12 @@ class Tally:
         within = (around.kind_near_a / BIN_A).astype(np.float32)[around.kind]
         shape = (len(around.groups[0].unit), len(positions), len(around.atoms))
         # Room for what is computed again and again.
-        apart, bins = np.empty(shape, np.int16), np.empty((2, *shape), np.float32)
-        whole = np.empty(shape, np.int32)
+        whole, bins = np.empty(shape, np.int32), np.empty((2, *shape), np.float32)
         bin_of_kind = (around.kind * width).astype(np.int32)
         found = []
         for group in around.groups:
             room = slice(len(group.unit))
-            here = _distances(centers[:, group.centers, :, None], partners[:, None], edges, apart[room], bins[:, room])
+            here = _distances(centers[:, group.centers, :, None], partners[:, None], edges, whole[room], bins[:, room])
             here[group.own_center, :, group.own_atom] = width - 1
             found.append(_near(here, within, group.centers.start))
             places = whole[room]
@@ -176,12 +175,12 @@ def _contacts(
 
 
 def _fractions(positions: np.ndarray, atoms: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Coordinates as fractions of the box edges in 16 bits, shape (3, frames, atoms).
+    """Coordinates as fractions of the box edges in 32 bits, shape (3, frames, atoms).
 
     What overflows is whole boxes, so that the difference of two such numbers is that of the nearest images.
     """
     scaled = np.moveaxis(positions.take(atoms, axis=1), 2, 0) * (_WHOLE / edges)[:, None, None]
-    return np.ascontiguousarray(np.rint(scaled, out=scaled).astype(np.int64).astype(np.int16))
+    return np.ascontiguousarray(np.rint(scaled, out=scaled).astype(np.int64).astype(np.int32))
 
 
 def _distances(

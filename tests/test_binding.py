@@ -14,7 +14,7 @@ from electroscreen.quantum import binding as stage
 from electroscreen.quantum import interaction
 from electroscreen.quantum.binding import find_binding
 from electroscreen.quantum.bonds import bonds_of, contacts, loose_part, reaction
-from electroscreen.quantum.energies import Ledger, Method, dispersion_hartree, single_point
+from electroscreen.quantum.energies import Ledger, Method, density_of_part, dispersion_hartree, single_point
 from electroscreen.quantum.interaction import Parts, binding_energy, binding_in_solvent, gfn2_binding_ev
 from electroscreen.quantum.placement import placements
 from electroscreen.quantum.scf import HARTREE_EV, SCFNotConvergedError, build_molecule
@@ -401,6 +401,21 @@ def test_an_embedded_guess_changes_the_way_and_not_the_end(hf):
     assert radical.density.shape[0] == 2
     fresh, guessed = (energy(cation, x, method, basis_of=basis, guess=g) for g in (None, radical.density))
     assert guessed == pytest.approx(fresh, abs=1e-6)
+
+
+def test_the_share_of_a_part_in_a_far_cluster_is_its_own_density(hf):
+    """Two waters, turned against each other, and Na+ at the end of a line, 30 Å apart."""
+    method, turned = hf("3-21g"), RELAXED_WATER[:, [1, 2, 0]]
+    wanted, every = complex_of([WATER, SODIUM], water=2, Na=1)
+    cluster = cluster_of(wanted, every)
+    x = np.concatenate([np.add(RELAXED_WATER, (60, 0, 0)), np.add(turned, (30, 0, 0)), np.zeros((1, 3))])
+    density = single_point(cluster, x, method).density
+    for (name, atoms), tolerance in zip(cluster.copies, (1e-4, 3e-3, 1e-4), strict=True):
+        own = single_point(every[name], x[atoms], method).density
+        assert density_of_part(cluster, density, atoms, method) == pytest.approx(own, abs=tolerance), name
+    own = single_point(WATER, RELAXED_WATER, method).density
+    assert np.abs(own - single_point(WATER, turned, method).density).max() > 0.1, "a turned guess would be no guess"
+    assert density_of_part(cluster, np.array([density, density]) / 2, cluster.copies[0][1], method) is None
 
 
 def test_geometries_of_gfn1_are_those_of_complex_and_parts(quick, tmp_path):

@@ -106,6 +106,22 @@ def single_point(
     return Point(energy, solved.density if basis_of is None else np.zeros((0, 0)))
 
 
+def density_of_part(whole: System, density: np.ndarray, atoms: Collection[int], method: Method) -> np.ndarray | None:
+    """Return the block of a cluster's density matrix that belongs to some of its atoms: a guess for them alone.
+
+    Their own density at another geometry would be none: turned or bent, it belongs to other functions. None for open
+    shells, where the spins of the part are not those of the cluster.
+    """
+    if density.ndim != 2:
+        return None
+    # Where the functions of an atom stand does not depend on where the atom is.
+    apart = np.arange(3 * len(whole.symbols), dtype=float).reshape(-1, 3)
+    molecule = build_molecule(list(whole.symbols), apart, whole.charge, whole.multiplicity, method.quantum.level)
+    slices = molecule.aoslice_by_atom()
+    functions = np.concatenate([np.arange(slices[i, 2], slices[i, 3]) for i in atoms])
+    return density[np.ix_(functions, functions)]
+
+
 def _padded(density: np.ndarray | None, functions: int) -> np.ndarray | None:
     """Add the ghosts' functions, which come last, to a density matrix, (n, n) or (2, n, n): empty."""
     if density is None:

@@ -22,7 +22,7 @@ import numpy as np
 
 from electroscreen.complexes import EV_KJ_PER_MOL, Cluster
 from electroscreen.quantum.bonds import Bonds, bonds_of
-from electroscreen.quantum.energies import Ledger, Method, single_point
+from electroscreen.quantum.energies import Ledger, Method, density_of_part, single_point
 from electroscreen.quantum.geometry import read_xyz
 from electroscreen.quantum.scf import HARTREE_EV
 from electroscreen.quantum.structures import GFN1, Structure, System, relax, starting_structures
@@ -80,8 +80,8 @@ def binding_energy(
 ) -> dict[str, Any]:
     """Return the terms of the binding energy of a cluster at a geometry, eV; formulas at the head of this module.
 
-    Each SCF starts from the density of the state most like it: a bent part from the relaxed one, a part among ghosts
-    from the bent one, the cluster from `guess`, a density of a stable state.
+    Each SCF starts from the density of the state most like it: a bent part from its share of the cluster's, a part
+    among ghosts from the bent one, the cluster from `guess`, a density of a stable state.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def binding_energy(
         # An atom has no shape to lose.
         bent = relaxed
         if len(atoms) > 1:
-            guess = ledger.densities.get(f"{name} alone")
+            guess = _share(cluster, ledger.densities.get("the complex"), part, atoms, method)
             bent = ledger.energy(
                 f"part {number} ({name})", lambda p=part, x=own, g=guess: single_point(p, x, method, guess=g)
             )
@@ -132,6 +132,11 @@ def binding_energy(
         "binding_uncorrected_ev": binding_ev - counterpoise_ev,
         "fragments": fragments,
     }
+
+
+def _share(cluster: Cluster, density: np.ndarray | None, part: Species, atoms, method: Method) -> np.ndarray | None:
+    closed = cluster.multiplicity == part.multiplicity == 1
+    return density_of_part(cluster, density, atoms, method) if closed and density is not None else None
 
 
 def binding_in_solvent(

@@ -21,7 +21,9 @@ NOISE_HARTREE = 1e-5
 # excitations at once, needs 40 (CH3OCO2Li), and reaches a lower eigenvalue. The random part lets all symmetries in.
 EXCITATIONS_TO_START_FROM, RANDOM_PART = 3, 0.1
 LOWER_BY_HARTREE = 1e-6
-FOLLOWED_TO_HARTREE = 1e-6
+# Second-order steps off the saddle, at most; DIIS finds the end from there. For the radical of TFSI- and for o-carborane+
+# as many steps as an SCF may take had not ended after ten minutes.
+FOLLOWED_FOR, FOLLOWED_TO_HARTREE = 10, 1e-6
 
 
 def settle(mean_field, cycles: int) -> str:
@@ -98,7 +100,7 @@ def _follow(mean_field, orbitals: np.ndarray, cycles: int) -> bool:
     # The way down may be long (a hole in degenerate orbitals), and only its end has to be exact.
     with _coarse_grid(mean_field):
         newton = mean_field.newton()
-        newton.max_cycle = cycles
+        newton.max_cycle = min(cycles, FOLLOWED_FOR)
         newton.conv_tol = FOLLOWED_TO_HARTREE
         newton.kernel(orbitals, mean_field.mo_occ)
     mean_field.kernel(dm0=newton.make_rdm1())

@@ -21,7 +21,7 @@ NOISE_HARTREE = 1e-5
 # excitations at once, needs 40 (CH3OCO2Li), and reaches a lower eigenvalue. The random part lets all symmetries in.
 EXCITATIONS_TO_START_FROM, RANDOM_PART = 3, 0.1
 LOWER_BY_HARTREE = 1e-6
-# Second-order steps off the saddle, at most; DIIS finds the end from there. For the radicals of TFSI- and of o-carborane
+# Second-order steps off the saddle, at most; DIIS finds the end from there. For the radicals of TFSI- and o-carborane
 # as many steps as an SCF may take had not ended after ten minutes.
 FOLLOWED_FOR, FOLLOWED_TO_HARTREE = 10, 1e-6
 

@@ -195,19 +195,44 @@ def test_a_pierced_packing_is_thrown_away(monkeypatch, capsys):
     seeds = []
 
     def packs(pierced_first: int):
-        def pack(parts, edge, seed):
+        def pack(parts, edge, seed, standing):
             seeds.append(seed)
             return np.concatenate([ring(), rod + 7, rod + (0 if len(seeds) <= pierced_first else 4)])
 
         return pack
 
     monkeypatch.setattr(build, "pack", packs(2))
-    x, seed = build._pack_unpierced(parts, EDGE, 17, box, MOLECULES)
+    x, grown, seed = build._pack_unpierced(parts, {}, EDGE, 17, box, MOLECULES)
+    assert grown == {}
     assert seed == 17 + 2_000_000 == seeds[-1]
     assert pierced_rings(x, EDGE, box) == []
     assert capsys.readouterr().err.count("ring of DOL 1 pierced by a bond of PDOL20 2: packing once more") == 2
     seeds.clear()
     monkeypatch.setattr(build, "pack", packs(99))
     with pytest.raises(PackingError, match=r"ring of DOL 1 pierced .+ in each of 5 packings: lower box\.pack"):
-        build._pack_unpierced(parts, EDGE, 17, box, MOLECULES)
+        build._pack_unpierced(parts, {}, EDGE, 17, box, MOLECULES)
     assert len(set(seeds)) == 5
+
+
+def test_a_chain_that_was_grown_through_a_ring_is_grown_anew(monkeypatch):
+    """The chains stand before the rest is packed around them; each try grows them from a seed of its own."""
+    rod = np.array([[0.1, 0.2, -0.7], [0.1, -0.1, 0.8]])
+    parts = [Part("DOL", ["C"] * 6, ring(), 1), Part("PDOL20", ["C"] * 2, rod, 2)]
+    box = bonded([*circle_bonds(6), (6, 7), (8, 9)], 10)
+    calls = []
+
+    def grow(chains, edge, seed):
+        calls.append(seed)
+        return {"PDOL20": np.stack([rod + 7, rod + (0 if len(calls) == 1 else 4)])}
+
+    def pack(others, edge, seed, standing):
+        assert [part.species for part in others] == ["DOL"]
+        assert standing.shape == (4, 3)
+        return ring()
+
+    monkeypatch.setattr(build, "grow_chains", grow)
+    monkeypatch.setattr(build, "pack", pack)
+    x, grown, seed = build._pack_unpierced(parts, {"PDOL20": None}, EDGE, 17, box, MOLECULES)
+    assert seed == 17 + 1_000_000 == calls[-1]
+    assert np.array_equal(x, np.concatenate([ring(), grown["PDOL20"].reshape(-1, 3)]))
+    assert np.array_equal(grown["PDOL20"][1], rod + 4)

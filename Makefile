@@ -12,7 +12,7 @@ screen: setup
 	$(BIN)/snakemake --cores $(CORES)
 
 test: setup
-	$(BIN)/pytest -m "not slow" $(ARGS)
+	$(BIN)/pytest -m "not slow" -n $(CORES) --maxprocesses 8 --dist loadfile $(ARGS)
 
 setup: $(VENV)/ready
 

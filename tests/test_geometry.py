@@ -15,6 +15,7 @@ from electroscreen.quantum import geometry as stage
 from electroscreen.quantum import minimum
 from electroscreen.quantum.geometry import GeometryFiles, find_geometry, read_xyz
 from electroscreen.quantum.optimise import Surface, optimise
+from electroscreen.quantum.orbitals import find_orbitals
 from electroscreen.quantum.structures import xtb_hessian
 from electroscreen.recipe import digest
 from electroscreen.record import read_json, write_json
@@ -227,6 +228,21 @@ def test_an_scf_that_fails_is_a_verdict_and_files_of_nothing(quick, tmp_path):
     assert x.shape == (0, 3)
     assert (tmp_path / "geometry.xyz").read_text(encoding="utf-8").splitlines()[0] == "0"
     assert np.load(tmp_path / "density.npy").size == 0
+
+
+def test_what_is_too_large_for_dft_keeps_the_geometry_of_xtb_and_says_so(quick, tmp_path):
+    """GFN2-xTB's own water: 0.9596 Å and 107.2° (Bannwarth's program); DFT has 0.966 Å and 103.7°."""
+    sized = changed(quick, dft_geometry_atoms=2)
+    record, x = run(WATER, sized, tmp_path)
+    first, second, angle = bond_and_angle(x)
+    assert (first, second) == pytest.approx((0.9596, 0.9596), abs=1e-3)
+    assert angle == pytest.approx(107.2, abs=0.3)
+    assert (record["verdict"], record["level"], record["energy_hartree"]) == ("ok", "GFN2-xTB", None)
+    assert record["warnings"] == ["minimum not verified: no DFT geometry was asked for above 2 atoms"]
+    find_orbitals(WATER, sized, RECIPE, tmp_path / "geometry.json", tmp_path / "orbitals.json", threads=1)
+    orbitals = read_json(tmp_path / "orbitals.json")
+    assert orbitals["level"] == "b3lypg/6-31g(d,p) cartesian // GFN2-xTB"
+    assert orbitals["verdict"] == "ok" and orbitals["homo_ev"] == pytest.approx(-7.9, abs=0.2)
 
 
 def test_an_atom_has_a_geometry_too(quick, tmp_path):

@@ -207,6 +207,8 @@ EDITS = {
     "length": (SETTINGS_FILE, "dynamics/production_ps", lambda ps: ps + 1, {"dynamics"}),
     "other boxes": (SETTINGS_FILE, "box/boxes", "all", set()),
     "limit of equilibration": (SETTINGS_FILE, "dynamics/equilibrate_limit", 6, {"dynamics"}),
+    "no DFT geometry above its size": (SETTINGS_FILE, "quantum/dft_geometry_atoms", 11, set()),
+    "no DFT geometry below its size": (SETTINGS_FILE, "quantum/dft_geometry_atoms", 10, {"geometry"}),
     "Ewald's error": (SETTINGS_FILE, "dynamics/pme_tolerance", 1e-4, {"packing"}),
     "Ewald's error as before": (SETTINGS_FILE, "dynamics/pme_tolerance", 5e-4, set()),
     "annealing of chains that there are not": (SETTINGS_FILE, "dynamics/anneal", "21-step", set()),

@@ -66,6 +66,8 @@ def scfs(stage: str, atoms: int, settings: Settings) -> float:
     proven = quantum.hessian == "dft" and atoms <= quantum.hessian_atoms_limit
     # A Hessian costs about three gradients an atom; an imaginary mode is followed once, then there is another.
     descent = STEP_SCFS * (quantum.steps_limit + (2 * 3 * atoms if proven else 0))
+    if stage == "geometry" and atoms > quantum.dft_geometry_atoms:
+        return 1
     if stage == "geometry":
         return descent + 3 * quantum.candidates
     if stage == "binding":

@@ -36,6 +36,9 @@ PROTOCOL = {
 # Settings of the stages after the geometry.
 LATER_QUANTUM = {"second_level", "scan_levels", "scan_species", "redox", "esp", "cubes"}
 
+# What a setting that few species meet would otherwise change in the recipes of all.
+OF_LARGE_SPECIES = {"dft_geometry_atoms"}
+
 # Of a middling solvent: beyond it little of the polarisation is missing.
 RESP_DIELECTRIC = 10.0
 
@@ -57,7 +60,9 @@ def species_recipe(stage: str, species, settings) -> dict[str, Any]:
     identity = _identity(species)
     quantum = settings.quantum
     if stage == "geometry":
-        used = quantum.model_dump(exclude={"grid_final", "memory_mb", *LATER_QUANTUM})
+        used = quantum.model_dump(exclude={"grid_final", "memory_mb", *LATER_QUANTUM, *OF_LARGE_SPECIES})
+        if len(species.symbols) > quantum.dft_geometry_atoms:
+            used = quantum.model_dump(include={"conformers", "ion_sites"}) | {"level": "GFN2-xTB"}
         return _recipe(stage, species=identity, quantum=used)
     if stage == "orbitals":
         used = quantum.model_dump(include={"level", "grid_final", "scf_limit", "stability"})
@@ -103,7 +108,7 @@ def complex_recipe(wanted, every: Mapping[str, Any], settings) -> dict[str, Any]
         include = {"level", "grid_while_moving", "grid_final", "scf_limit", "stability", "conformers", "ion_sites"}
         quantum = settings.quantum.model_dump(include=include)
     else:
-        exclude = {"conformers", "ion_sites", "candidates", "memory_mb", *LATER_QUANTUM}
+        exclude = {"conformers", "ion_sites", "candidates", "memory_mb", *LATER_QUANTUM, *OF_LARGE_SPECIES}
         quantum = settings.quantum.model_dump(exclude=exclude)
     return _recipe(
         "binding",

@@ -81,6 +81,9 @@ class Quantum(Model):
         default="none", description="dft: prove the minimum, follow an imaginary mode downhill once, keep frequencies"
     )
     hessian_atoms_limit: int = Field(default=1000, ge=1, description="no Hessian for species of more atoms")
+    dft_geometry_atoms: int = Field(
+        default=1000, ge=2, description="species of more atoms keep the geometry of GFN2-xTB; DFT only computes at it"
+    )
     redox: Literal["none", "vertical", "adiabatic"] = Field(
         default="none", description="ionisation energy and electron affinity as differences of SCF energies"
     )

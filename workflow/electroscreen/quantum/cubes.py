@@ -40,7 +40,7 @@ def draw_frontier(species: Species, quantum: Quantum, recipe: dict[str, Any], fo
     record: dict[str, Any] = {
         "species": species.name,
         "title": species.title,
-        "level": quantum.level.label,
+        "level": orbitals["level"],
         "isovalue": quantum.cubes.isovalue,
         "spacing_bohr": quantum.cubes.spacing_bohr,
         "verdict": orbitals["verdict"],

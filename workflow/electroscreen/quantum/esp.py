@@ -56,7 +56,7 @@ def map_potential(species: Species, quantum: Quantum, recipe: dict[str, Any], fo
         "title": species.title,
         "formula": species.formula,
         "charge_e": species.charge,
-        "level": quantum.level.label,
+        "level": orbitals["level"],
         "isodensity_e_per_bohr3": quantum.esp.isodensity_e_per_bohr3,
         "spacing_bohr": quantum.esp.spacing_bohr,
         "verdict": orbitals["verdict"],

@@ -14,7 +14,7 @@ from electroscreen.quantum.minimum import Minimum, Progress, find_minimum
 from electroscreen.quantum.optimise import Optimised, Surface
 from electroscreen.quantum.scf import HARTREE_EV, SCFNotConvergedError
 from electroscreen.quantum.stability import stability_warnings
-from electroscreen.quantum.structures import Structure, System, embedded_conformers, starting_structures
+from electroscreen.quantum.structures import GFN2, Structure, System, embedded_conformers, starting_structures
 from electroscreen.record import OK, locked, provenance, whole, write_json
 from electroscreen.settings import Quantum
 from electroscreen.smiles import molecule
@@ -76,6 +76,8 @@ def _find_geometry(
     try:
         if species.is_long_chain:
             positions, found = _chain(species)
+        elif len(species.symbols) > quantum.dft_geometry_atoms:
+            positions, found = _by_xtb(species, quantum)
         else:
             positions, density, found = _search(species, quantum, recipe, files)
         record |= found
@@ -137,6 +139,22 @@ def _chain(species: Species) -> tuple[np.ndarray, dict[str, Any]]:
     unsaid = _unsaid_centres(species)
     hands = [f"{unsaid} stereocentres have no hand: write them with @ (polymer.tacticity)"] if unsaid else []
     return conformers[0], found | {"minimum": minimum, "warnings": [f"minimum {minimum}", *hands]}
+
+
+def _by_xtb(species: Species, quantum: Quantum) -> tuple[np.ndarray, dict[str, Any]]:
+    """The lowest structure of GFN2-xTB, for a species too large for the settings' DFT; a given start stays as it is."""
+    structures = starting_structures(species, quantum.conformers, quantum.ion_sites)
+    lowest = structures[0]
+    candidates = [_candidate(one, structures, {}, one is lowest) for one in structures]
+    given = species.start is not None and lowest.origin.startswith("species file")
+    minimum = f"not verified: no DFT geometry was asked for above {quantum.dft_geometry_atoms} atoms"
+    found = {"verdict": OK, "level": lowest.origin if given else GFN2, "energy_hartree": None, "candidates": candidates}
+    return lowest.positions_angstrom, found | {"minimum": minimum, "warnings": [f"minimum {minimum}"]}
+
+
+def at_geometry_of(quantum: Quantum, geometry: dict[str, Any]) -> str:
+    """Return what follows the name of a level of theory: ' // ' and the geometry's level, where that is another one."""
+    return "" if geometry["level"] == quantum.level.label else f" // {geometry['level']}"
 
 
 def _unsaid_centres(species: Species) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from electroscreen.quantum.geometry import read_xyz
+from electroscreen.quantum.geometry import at_geometry_of, read_xyz
 from electroscreen.quantum.minimum import Progress
 from electroscreen.quantum.orbitals import NOTHING, solve_orbitals
 from electroscreen.quantum.scf import basis_and_core, build_molecule
@@ -68,7 +68,7 @@ def _row(
     known: np.ndarray | None,
     progress: Progress,
 ) -> dict[str, Any]:
-    label = effective_label(species.symbols, level)
+    label = effective_label(species.symbols, level) + at_geometry_of(quantum, geometry)
     purpose = "second level" if level == quantum.second_level else "scan"
     named = {"level": label, "scan": f"{level.label}, heavy elements {level.heavy_basis}", "purpose": purpose}
     key = _same_numbers(species, level)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from electroscreen.inputs import InputError
-from electroscreen.quantum.geometry import read_xyz
+from electroscreen.quantum.geometry import at_geometry_of, read_xyz
 from electroscreen.quantum.optimise import Surface
 from electroscreen.quantum.populations import iao_charges, mulliken_charges
 from electroscreen.quantum.scf import HARTREE_EV, SCFNotConvergedError
@@ -66,7 +66,7 @@ def find_orbitals(
         "title": species.title,
         "formula": species.formula,
         "charge_e": species.charge,
-        "level": quantum.level.label,
+        "level": quantum.level.label + at_geometry_of(quantum, geometry),
         "warnings": [],
         **NOTHING,
     }

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from electroscreen.inputs import InputError
-from electroscreen.quantum.geometry import read_xyz
+from electroscreen.quantum.geometry import at_geometry_of, read_xyz
 from electroscreen.quantum.minimum import Progress
 from electroscreen.quantum.optimise import Surface, optimise
 from electroscreen.quantum.scf import HARTREE_EV, SCFNotConvergedError
@@ -66,7 +66,7 @@ def find_redox(
         "species": species.name,
         "charge_e": species.charge,
         "multiplicity": species.multiplicity,
-        "level": quantum.level.label,
+        "level": quantum.level.label + at_geometry_of(quantum, geometry),
         "solvent": solvent_label(species.solvent),
         "conversion": CONVERSION,
     }

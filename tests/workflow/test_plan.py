@@ -112,3 +112,25 @@ def test_a_viscosity_asked_for_later_needs_the_dynamics_and_the_analysis_again_a
     assert (small["dynamics"], small["analysis"]) == (2, 2)
     assert "packing" not in small
     assert small == planned(finished, "--config", "whole=true")
+
+
+def resources_of_dynamics(folder: Path, *arguments: str) -> list[tuple[int, int]]:
+    """Return threads and percent of a GPU of each planned run of a box."""
+    done = snakemake(folder, "-n", *arguments)
+    jobs = (done.stdout + done.stderr).split("rule dynamics:")[1:]
+    found = [(re.search(r"gpu_percent=(\d+)", job), re.search(r"dynamics .* --threads (\d+)", job)) for job in jobs]
+    return [(int(threads[1]), int(share[1])) for share, threads in found]
+
+
+def test_boxes_that_wait_share_the_cores_and_where_it_is_asked_a_gpu(finished):
+    def warm(name: str) -> None:
+        box = finished / "molecules" / "boxes" / f"{name}.yaml"
+        box.write_text(box.read_text(encoding="utf-8").replace("298.15", "310"), encoding="utf-8")
+
+    warm("box0000")
+    assert resources_of_dynamics(finished, "--cores", "4") == [(4, 100)]
+    warm("box0001")
+    assert resources_of_dynamics(finished, "--cores", "4") == [(2, 100)] * 2
+    assert resources_of_dynamics(finished, "--cores", "1") == [(1, 100)] * 2
+    shared = ("--set-resources", "dynamics:gpu_percent=25", "--set-threads", "dynamics=3")
+    assert resources_of_dynamics(finished, "--cores", "4", *shared) == [(3, 25)] * 2

@@ -13,10 +13,10 @@ rule dynamics:
         system=rules.packing.output.system,
         composition=rules.composition.output,
     output:
+        **PRESSURE,
         record=ensure(f"{RESULTS}/boxes/{{box}}/replica-{{replica}}/equilibration.json", non_empty=True),
         states=ensure(f"{RESULTS}/boxes/{{box}}/replica-{{replica}}/state.csv", non_empty=True),
         trajectory=f"{RESULTS}/boxes/{{box}}/replica-{{replica}}/trajectory.xtc",
-        **PRESSURE,
     log:
         f"{RESULTS}/boxes/{{box}}/logs/dynamics-{{replica}}.log",
     priority: 20
@@ -26,6 +26,7 @@ rule dynamics:
     resources:
         mem_mb=memory("dynamics"),
         runtime=minutes("dynamics"),
+        gpu_percent=100,  # counts where a profile says how much there is
     params:
         settings=SETTINGS,
         recipe=recipe("dynamics"),

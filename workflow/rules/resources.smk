@@ -1,6 +1,8 @@
 # What each job asks for: cores, memory and time by the size of its subject, more on every retry; and which jobs go to a
 # scheduler together. On one machine only the cores count.
 
+from functools import cache
+
 from electroscreen.demand import QUICK_MINUTES, SMALL_MINUTES, of_reporting
 
 CORES = workflow.resource_settings.cores or 8
@@ -17,13 +19,20 @@ def cores(stage):
 
     def wanted(wildcards):
         most = demand(stage, wildcards).threads
-        # A job of a scheduler has its cores for itself. At home two small SCFs side by side use two cores better than
-        # one on both; dynamics takes what there is.
+        # A job of a scheduler has its cores for itself. At home two small jobs side by side use two cores better than
+        # one on both, so that runs of boxes share what there is among those that are still to come.
         if workflow.remote_exec or not workflow.local_exec:
             return most
-        return max(1, min(most, CORES if stage == "dynamics" else CORES // 2))
+        return max(1, min(most, CORES // (waiting_runs() if stage == "dynamics" else 2)))
 
     return wanted
+
+
+@cache
+def waiting_runs():
+    """Return how many replicas of boxes are not settled, at least 1."""
+    states = SURVEY.states.values() if SURVEY is not None else []
+    return max(1, sum(state.job.stage == "dynamics" and not state.settled for state in states))
 
 
 def memory(stage):

@@ -231,6 +231,7 @@ def test_what_runs_again_after_an_edit(project, edit, case):
 
 def test_charges_by_the_solvents_electrons_need_a_refractive_index(edit):
     """1,3-dioxolane with a tenth of carbonate, both of 1.4: one over that."""
+    edit("molecules/species/FEC.yaml", "refractive_index", None)
     project = edit(SETTINGS_FILE, "forcefield/ion_charge_scale", "ecc")
     with pytest.raises(InputError, match=r"box natfsi_dol_fec: .*ecc: give refractive_index of FEC"):
         project.check()

@@ -268,3 +268,18 @@ def _bonds_apart(n: int, bonds: list) -> np.ndarray:
     for k in range(n):
         apart = np.minimum(apart, apart[:, [k]] + apart[[k], :])
     return apart
+
+
+def refusal(folder, smiles: str, x: np.ndarray | None = None) -> str:
+    """The verdict on a species; its charges do not matter."""
+    one = species("X", smiles)
+    x = embedded(smiles) if x is None else x
+    xml, record = force_field(folder, one, x, [0.0] * len(x))
+    assert xml.read_text().count("<") == 3, "the XML file must hold nothing but a comment"
+    return record["verdict"]
+
+
+def series(term: dict) -> list[tuple]:
+    """Periodic terms of a torsion of forcefield.json."""
+    v = term["values"]
+    return list(zip(v["periodicity"], v["phase_degree"], v["k_kj_per_mol"], strict=True))

@@ -7,10 +7,11 @@ import numpy as np
 import openmm
 import pytest
 from forcefield_helpers import context, force_field, positions, species
-from test_energies import engine  # noqa: F401
 
 from electroscreen.boxes.packing import Part, pack
 from electroscreen.forcefield.system import build_system
+
+pytestmark = pytest.mark.usefixtures("engine")
 
 COUNTS = {"Na": 2, "BF4": 2, "DOL": 12, "FEC": 4}
 EDGE_ANGSTROM, CUTOFF_ANGSTROM, SCALE, TIGHT = 14.5, 6.5, 0.8, 1e-7

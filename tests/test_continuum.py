@@ -45,14 +45,17 @@ def test_spherical_functions_too():
     assert ours.kernel() == pytest.approx(theirs.kernel(), abs=1e-9)
 
 
-def test_with_too_little_memory_the_integrals_come_in_blocks(monkeypatch):
-    kept, blocks = in_solvent(water(), EPSILON), in_solvent(water(), EPSILON)
-    energy = kept.kernel()
-    assert kept.with_solvent._integrals is not None
-    blocks.with_solvent.max_memory = 0
+@pytest.mark.parametrize(("room_points", "kept_points"), [(0, 77), (200, 123)])
+def test_what_memory_does_not_hold_is_computed_in_blocks(monkeypatch, room_points, kept_points):
+    whole, parts = in_solvent(water(), EPSILON), in_solvent(water(), EPSILON)
+    energy, functions = whole.kernel(), parts.mol.nao
+    points = len(whole.with_solvent.surface["grid_coords"])
+    assert whole.with_solvent._integrals.shape == (functions * (functions + 1) // 2, points) and points > 300
     monkeypatch.setattr(continuum, "FEWEST_POINTS", 77)
-    assert blocks.kernel() == pytest.approx(energy, abs=1e-9)
-    assert blocks.with_solvent._integrals is None
+    monkeypatch.setattr(continuum.lib, "current_memory", lambda: (0, 0))
+    parts.with_solvent.max_memory = (room_points + 0.5) * 8e-6 * whole.with_solvent._integrals.shape[0] / 0.8
+    assert parts.kernel() == pytest.approx(energy, abs=1e-9)
+    assert parts.with_solvent._integrals.shape[1] == kept_points
 
 
 def test_a_moved_molecule_has_a_new_cavity():

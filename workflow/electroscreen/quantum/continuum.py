@@ -71,17 +71,20 @@ class _Kept:
         return lib.unpack_tril(packed)
 
     def _blocks(self) -> Iterator[np.ndarray]:
-        """Yield the integrals, (n_pairs, some points): kept where there is memory for all, else computed each time."""
+        """Yield the integrals, (n_pairs, some points): those that memory holds are kept, others computed each time."""
         points = len(self.surface["grid_coords"])
         if self._integrals is None:
-            left_mb = (self.max_memory - lib.current_memory()[0]) * SHARE_OF_MEMORY
-            pairs = self.mol.nao * (self.mol.nao + 1) // 2
-            fit = int(max(left_mb * 1e6 / 8 / pairs, FEWEST_POINTS))
-            if fit < points:
-                yield from (self._integrals_at(slice(*span)) for span in lib.prange(0, points, fit))
-                return
-            self._integrals = self._integrals_at(slice(0, points))
+            self._integrals = self._integrals_at(slice(0, self._points_to_keep(points)))
         yield self._integrals
+        for span in lib.prange(self._integrals.shape[1], points, FEWEST_POINTS):
+            yield self._integrals_at(slice(*span))
+
+    def _points_to_keep(self, points: int) -> int:
+        left_mb = (self.max_memory - lib.current_memory()[0]) * SHARE_OF_MEMORY
+        pairs = self.mol.nao * (self.mol.nao + 1) // 2
+        fit = int(left_mb * 1e6 / 8 / pairs)
+        # Where not all fit, room is left for those that are computed.
+        return points if fit >= points else max(fit - FEWEST_POINTS, FEWEST_POINTS)
 
     def _integrals_at(self, points: slice) -> np.ndarray:
         exponents = self.surface["charge_exp"][points] ** 2

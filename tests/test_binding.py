@@ -7,7 +7,7 @@ import json
 
 import numpy as np
 import pytest
-from quantum_helpers import changed, species
+from quantum_helpers import SODIUM, WATER, changed, complex_of, species
 
 from electroscreen.complexes import Complex, cluster_of
 from electroscreen.quantum import binding as stage
@@ -20,9 +20,6 @@ from electroscreen.quantum.placement import placements
 from electroscreen.quantum.scf import HARTREE_EV, SCFNotConvergedError, build_molecule
 from electroscreen.settings import Binding
 from electroscreen.species import Species
-
-WATER = species("water", xyz="O 0 0 0\nH 0 0.757 0.587\nH 0 -0.757 0.587")
-SODIUM = species("Na", "[Na+]", charge=1)
 
 # B3LYP/6-31G(d,p): O-H 0.9653 Å, 103.7 degrees.
 RELAXED_WATER = np.array([[0, 0, 0], [0, 0.75911, 0.59628], [0, -0.75911, 0.59628]])
@@ -38,11 +35,6 @@ DIMER = np.array(
         [1.680398, -0.373741, 0.758561],
     ]
 )
-
-
-def complex_of(every: list[Species], **counts: int) -> tuple[Complex, dict[str, Species]]:
-    """A complex, and its parts by name."""
-    return Complex(name="C", title="c", parts=counts), {one.name: one for one in every}
 
 
 def parts_of(every: dict[str, Species], **positions: np.ndarray) -> Parts:
@@ -416,21 +408,3 @@ def test_the_share_of_a_part_in_a_far_cluster_is_its_own_density(hf):
     own = single_point(WATER, RELAXED_WATER, method).density
     assert np.abs(own - single_point(WATER, turned, method).density).max() > 0.1, "a turned guess would be no guess"
     assert density_of_part(cluster, np.array([density, density]) / 2, cluster.copies[0][1], method) is None
-
-
-def test_geometries_of_gfn1_are_those_of_complex_and_parts(quick, tmp_path):
-    """Sodium and water again; at GFN1-xTB's geometry its forces vanish, and no part's geometry is read."""
-    from electroscreen.quantum.geometry import read_xyz
-    from electroscreen.quantum.structures import GFN1, xtb_atoms
-
-    wanted, every = complex_of([SODIUM, WATER], Na=1, water=1)
-    search, output = Binding(placements=6, geometry="gfn1"), tmp_path / "C"
-    find_binding(wanted, every, Method(quick, "none"), search, {"stage": "x"}, {}, output, 1)
-    record = json.loads((output / "binding.json").read_text())
-    assert (record["verdict"], record["optimisation_steps"]) == ("ok", 0)
-    assert record["level"].endswith(" // GFN1-xTB")
-    assert record["binding_ev"] == pytest.approx(-1.04, abs=0.2)
-    # GFN1-xTB's water is not B3LYP's lowest: bent by the ion it may come nearer to that.
-    assert -0.02 < record["deformation_ev"] < 0.02
-    atoms = xtb_atoms(cluster_of(wanted, every), read_xyz(output / "geometry.xyz"), GFN1)
-    assert np.abs(atoms.get_forces()).max() < 0.02

@@ -21,6 +21,7 @@ from electroscreen.quantum.interaction import (
     binding_in_solvent,
     gfn1_parts,
     gfn2_binding_ev,
+    parts_at,
     read_parts,
 )
 from electroscreen.quantum.minimum import Progress, find_minimum
@@ -96,10 +97,15 @@ def find_binding(
             **NOTHING,
         }
         restart, positions = folder / "binding.restart.json", np.zeros((0, 3))
-        by_gfn1 = search.geometry == "gfn1"
-        parts = gfn1_parts(every, method.quantum) if by_gfn1 else read_parts(every, species_folders)
+        if search.geometry == "gfn1":
+            progress = Progress(restart, recipe)
+            parts = _kept_gfn1_parts(every, method.quantum, progress)
+        else:
+            parts = read_parts(every, species_folders)
+            bare = {name: x.tolist() for name, x in parts.positions.items()}
+            progress = Progress(restart, {"recipe": recipe, "parts": bare})
         try:
-            positions, found = _bind(wanted, cluster, parts, method, search, recipe, restart)
+            positions, found = _bind(wanted, cluster, parts, method, search, progress)
             record |= found
         except InputError:
             raise
@@ -111,18 +117,26 @@ def find_binding(
         restart.unlink(missing_ok=True)
 
 
+def _kept_gfn1_parts(every: Mapping[str, Species], quantum: Quantum, progress: Progress) -> Parts:
+    """The parts at GFN1-xTB's geometries: found once, for on other threads the last digits would be others."""
+    if kept := progress.state.get("parts"):
+        positions = {name: np.array(x).reshape(-1, 3) for name, x in kept["positions_angstrom"].items()}
+        return parts_at(every, positions, kept["faults"])
+    parts = gfn1_parts(every, quantum)
+    progress.save(parts={"positions_angstrom": parts.positions, "faults": parts.faults})
+    return parts
+
+
 def _bind(
     wanted: Complex,
     cluster: Cluster,
     parts: Parts,
     method: Method,
     search: Binding,
-    recipe: dict[str, Any],
-    restart: Path,
+    progress: Progress,
 ) -> tuple[np.ndarray, dict[str, Any]]:
     if not all(len(x) for x in parts.positions.values()):
         raise ValueError("; ".join(parts.faults))
-    progress = Progress(restart, {"recipe": recipe, "parts": {name: x.tolist() for name, x in parts.positions.items()}})
     guess = None
     if "ending" not in progress.state:
         guess = _optimise(wanted, cluster, parts, method.quantum, search, progress)

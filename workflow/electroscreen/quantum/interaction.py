@@ -41,6 +41,12 @@ class Parts:
     faults: list[str]
 
 
+def parts_at(every: Mapping[str, Species], positions: dict[str, np.ndarray], faults: list[str]) -> Parts:
+    """Return the parts at these positions, (N, 3) each, angstrom, or (0, 3), and the bonds that they have there."""
+    bonds = {name: bonds_of(every[name], x) if len(x) else frozenset() for name, x in positions.items()}
+    return Parts(every, positions, bonds, faults)
+
+
 def read_parts(every: Mapping[str, Species], folders: Mapping[str, Path]) -> Parts:
     """Return the parts at their optimised geometries; one without geometry has no positions, and a fault says why."""
     positions, faults = {}, []
@@ -49,8 +55,7 @@ def read_parts(every: Mapping[str, Species], folders: Mapping[str, Path]) -> Par
         verdict = read_json(folders[name] / "geometry.json")["verdict"]
         if verdict != OK:
             faults.append(f"the geometry of {name}: {verdict}")
-    bonds = {name: bonds_of(every[name], x) if len(x) else frozenset() for name, x in positions.items()}
-    return Parts(every, positions, bonds, faults)
+    return parts_at(every, positions, faults)
 
 
 def gfn1_parts(every: Mapping[str, Species], quantum: Quantum) -> Parts:
@@ -66,8 +71,7 @@ def gfn1_parts(every: Mapping[str, Species], quantum: Quantum) -> Parts:
             positions[name] = found.positions_angstrom
         except ValueError as fault:
             faults.append(f"the geometry of {name}: {fault}")
-    bonds = {name: bonds_of(every[name], x) if len(x) else frozenset() for name, x in positions.items()}
-    return Parts(every, positions, bonds, faults)
+    return parts_at(every, positions, faults)
 
 
 def binding_energy(

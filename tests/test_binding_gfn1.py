@@ -1,0 +1,46 @@
+"""Complexes too large for an optimisation by DFT keep GFN1-xTB's geometries."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from quantum_helpers import SODIUM, WATER, complex_of
+
+from electroscreen.complexes import cluster_of
+from electroscreen.quantum import binding as stage
+from electroscreen.quantum.binding import find_binding
+from electroscreen.quantum.energies import Method
+from electroscreen.quantum.minimum import Progress
+from electroscreen.settings import Binding
+
+
+def test_geometries_of_gfn1_are_those_of_complex_and_parts(quick, tmp_path):
+    """Sodium and water again; at GFN1-xTB's geometry its forces vanish, and no part's geometry is read."""
+    from electroscreen.quantum.geometry import read_xyz
+    from electroscreen.quantum.structures import GFN1, xtb_atoms
+
+    wanted, every = complex_of([SODIUM, WATER], Na=1, water=1)
+    search, output = Binding(placements=6, geometry="gfn1"), tmp_path / "C"
+    find_binding(wanted, every, Method(quick, "none"), search, {"stage": "x"}, {}, output, 1)
+    record = json.loads((output / "binding.json").read_text())
+    assert (record["verdict"], record["optimisation_steps"]) == ("ok", 0)
+    assert record["level"].endswith(" // GFN1-xTB")
+    assert record["binding_ev"] == pytest.approx(-1.04, abs=0.2)
+    # GFN1-xTB's water is not B3LYP's lowest: bent by the ion it may come nearer to that.
+    assert -0.02 < record["deformation_ev"] < 0.02
+    atoms = xtb_atoms(cluster_of(wanted, every), read_xyz(output / "geometry.xyz"), GFN1)
+    assert np.abs(atoms.get_forces()).max() < 0.02
+
+
+def test_geometries_of_gfn1_are_found_once(quick, tmp_path, monkeypatch):
+    """On other threads xTB's last digits are others: a restart that asked for the same ones would count for nothing."""
+    _, every = complex_of([SODIUM, WATER], Na=1, water=1)
+    found = stage._kept_gfn1_parts(every, quick, Progress(tmp_path / "restart.json", {"stage": "x"}))
+    monkeypatch.setattr(stage, "gfn1_parts", lambda *_: pytest.fail("the parts were searched once more"))
+    again = stage._kept_gfn1_parts(every, quick, Progress(tmp_path / "restart.json", {"stage": "x"}))
+    assert again.bonds == found.bonds and again.faults == found.faults == []
+    for name in every:
+        assert np.array_equal(again.positions[name], found.positions[name]), name
+    assert np.linalg.norm(again.positions["water"][1] - again.positions["water"][0]) == pytest.approx(0.96, abs=0.02)

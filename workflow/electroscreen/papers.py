@@ -121,6 +121,19 @@ class Result(Model):
         target = self.orbital or self.coordination or self.diffusion or self.transport or self.binding
         return target.key if target else None
 
+    @property
+    def of_box(self) -> tuple[str, CoordinationResult | DiffusionResult | TransportResult] | None:
+        """Field and content of what is asked of a box, None where it is no box that is asked."""
+        asked = [(name, getattr(self, name)) for name in ("coordination", "diffusion", "transport")]
+        return next(((name, target) for name, target in asked if target is not None), None)
+
+
+class StandIn(Model):
+    """A box of ours that is set beside a paper's value while the one that is meant has not been computed."""
+
+    box: Text
+    note: Text = Field(description="in what it differs from the paper's")
+
 
 class Value(Model):
     """One number of a paper."""
@@ -141,6 +154,22 @@ class Value(Model):
     )
     note: str = ""
     result: Result
+    stand_in: StandIn | None = None
+
+    @property
+    def stand_in_result(self) -> Result | None:
+        """What `result` asks for, of the box that stands in; None where none does."""
+        asked = self.result.of_box
+        if self.stand_in is None or asked is None:
+            return None
+        name, target = asked
+        return Result(**{name: target.model_copy(update={"box": self.stand_in.box})})
+
+    @model_validator(mode="after")
+    def _stands_in_for_a_box(self) -> Value:
+        if self.stand_in and self.result.of_box is None:
+            raise ValueError("stand_in: names a box, but the result is of none")
+        return self
 
     @model_validator(mode="after")
     def _can_be_judged(self) -> Value:
@@ -269,6 +298,8 @@ def _references(paper: Paper) -> Iterator[tuple[str, str, str]]:
     """Give field, kind ('species' or 'box') and name of everything of ours that a paper refers to."""
     for number, value in enumerate(paper.values):
         result, field = value.result, f"values.{number}.result"
+        if value.stand_in:
+            yield f"values.{number}.stand_in.box", "box", value.stand_in.box
         if result.orbital:
             yield f"{field}.orbital.species", "species", result.orbital.species
         if result.diffusion:

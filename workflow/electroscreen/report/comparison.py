@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,12 @@ NOT_COMPARABLE = "not comparable"
 TIE = 0.001
 
 
-def compare_paper(results_dir: Path, paper: Paper) -> list[dict[str, Any]]:
-    """Return one row for each value and each ranking of a paper, with the columns of compared_with_papers.csv."""
-    rows = [compare_value(paper.name, value, number(results_dir, value.result)) for value in paper.values]
+def compare_paper(results_dir: Path, paper: Paper, asked_boxes: Collection[str] | None = None) -> list[dict[str, Any]]:
+    """Return one row for each value and each ranking of a paper, with the columns of compared_with_papers.csv.
+
+    A box that is not among `asked_boxes` (None: all are) leaves its place to the one that stands in for it.
+    """
+    rows = [compare_value(paper.name, value, *_ours(results_dir, value, asked_boxes)) for value in paper.values]
     for order in paper.orders:
         members = [member for group in order.subjects for member in group]
         asked = {member: Result(orbital=OrbitalResult(species=member, key=order.key)) for member in members}
@@ -33,8 +36,21 @@ def compare_paper(results_dir: Path, paper: Paper) -> list[dict[str, Any]]:
     return rows
 
 
-def compare_value(paper: str, value: Value, ours: Number) -> dict[str, Any]:
-    """Return the row that sets one printed number beside ours.
+def _ours(results_dir: Path, value: Value, asked_boxes: Collection[str] | None) -> tuple[Number, str]:
+    """Return our number, and in what its box differs from the paper's where it comes from one that stands in."""
+    ours, instead = number(results_dir, value.result), value.stand_in_result
+    if instead is None or not ours.verdict.startswith(NOT_COMPUTED):
+        return ours, ""
+    other = number(results_dir, instead)
+    _, meant = value.result.of_box
+    waited_for = asked_boxes is None or meant.box in asked_boxes
+    if waited_for and other.verdict.startswith(NOT_COMPUTED):
+        return ours, ""
+    return other, value.stand_in.note
+
+
+def compare_value(paper: str, value: Value, ours: Number, differs_in: str = "") -> dict[str, Any]:
+    """Return the row that sets one printed number beside ours; `differs_in` says what is not like the paper's.
 
     The difference is ours minus the paper's, in the paper's unit. The two agree when the paper's value lies
     inside our 95 % interval, or within the tolerance stated with it, ends included.
@@ -53,7 +69,7 @@ def compare_value(paper: str, value: Value, ours: Number) -> dict[str, Any]:
         "difference": difference,
         "verdict": _unusable(ours) or _judge(value, ours),
         "where": value.where,
-        "note": "; ".join(_notes(value, ours)),
+        "note": "; ".join(([differs_in] if differs_in else []) + _notes(value, ours)),
     }
 
 

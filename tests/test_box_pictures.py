@@ -8,8 +8,8 @@ import pytest
 from analysis_helpers import write_xtc
 from matplotlib.collections import EllipseCollection, LineCollection
 from matplotlib.colors import to_rgb
+from tables_helpers import write_json
 from test_figures import drawn, words
-from test_tables import write_json
 
 from electroscreen.report.boxes import BULK, COLOURS, colours_of, draw_box, in_the_box, read_moments
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
-from test_tables import ORBITALS, PAPERS, box_curves, coordination, diffusion, write_box, write_results
+from tables_helpers import ORBITALS, PAPERS, box_curves, coordination, diffusion, write_box, write_results
 
 from electroscreen.papers import read_papers
 from electroscreen.report.curves import draw_msd, draw_rdf

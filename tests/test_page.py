@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from test_tables import ORBITALS, PAPERS, PROVENANCE, write_json, write_orbitals, write_results
+from tables_helpers import ORBITALS, PAPERS, PROVENANCE, write_json, write_orbitals, write_results
 
 from electroscreen.record import write_text
 from electroscreen.report import run

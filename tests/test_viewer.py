@@ -7,8 +7,8 @@ import json
 
 import numpy as np
 from scipy.spatial import ConvexHull
+from tables_helpers import write_json, write_results
 from test_page import Page, report
-from test_tables import write_json, write_results
 
 from electroscreen.quantum.mapped import MappedSurface, empty_surface, read_mapped, write_mapped
 from electroscreen.report.viewer import packed_surfaces, thinned

@@ -71,10 +71,8 @@ class Tally:
         return self._sums[0], self._sums[1]
 
     def near(self) -> tuple[np.ndarray, ...]:
-        """Return number of the kept frame, numbers of centre and partner, and distance of near pairs, kind by kind."""
-        near = [np.concatenate(parts) for parts in zip(*self._near, strict=True)]
-        order = np.argsort(self.around.kind[near[2]].astype(np.int16), kind="stable")
-        return tuple(part[order] for part in near)
+        """Return number of the kept frame, numbers of centre and partner, and distance of near pairs."""
+        return tuple(np.concatenate(parts) for parts in zip(*self._near, strict=True))
 
     def _count(self, positions: np.ndarray, edges: np.ndarray, first: int) -> None:
         around = self.around
@@ -161,11 +159,9 @@ def _contacts(
 ) -> Contacts:
     """Pick the contacts of one pair of sites from those of all."""
     is_in, partners, near_a = around.is_in[number], around.partners[number], around.near_a[number]
-    parts = []
-    for near in blocks:
-        starts = np.searchsorted(around.kind[near[2]], np.arange(len(is_in) + 1))
-        parts += [[of[slice(*starts[kind : kind + 2])] for of in near] for kind in np.flatnonzero(is_in)]
-    frame, center, atom, distance_a = (np.concatenate(of) for of in zip(*parts, strict=True))
+    in_pair = is_in[around.kind]
+    picked = [[of[chosen] for of in near] for near in blocks for chosen in [np.flatnonzero(in_pair[near[2]])]]
+    frame, center, atom, distance_a = (np.concatenate(of) for of in zip(*picked, strict=True))
     if (around.kind_near_a[is_in] > near_a).any():
         nearer = distance_a < near_a
         frame, center, atom, distance_a = frame[nearer], center[nearer], atom[nearer], distance_a[nearer]

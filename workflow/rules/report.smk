@@ -35,7 +35,11 @@ rule tables:
         inventory=INVENTORY,
         papers=paper_files,
     output:
-        csv=ensure(expand(f"{RESULTS}/tables/{{table}}.csv", table=TABLES), non_empty=True),
+        csv=report(
+            ensure(expand(f"{RESULTS}/tables/{{table}}.csv", table=TABLES), non_empty=True),
+            caption="captions/tables.rst",
+            category="Tables",
+        ),
         text=ensure(expand(f"{RESULTS}/tables/{{table}}.{{kind}}", table=TABLES, kind=["md", "tex"]), non_empty=True),
         references=f"{RESULTS}/tables/references.bib",
     log:
@@ -62,7 +66,12 @@ rule figures:
         inventory=INVENTORY,
         papers=paper_files,
     output:
-        ensure(FIGURES, non_empty=True),
+        png=ensure([path for path in FIGURES if path.endswith(".png")], non_empty=True),
+        svg=report(
+            ensure([path for path in FIGURES if path.endswith(".svg")], non_empty=True),
+            caption="captions/figures.rst",
+            category="Figures",
+        ),
     log:
         f"{RESULTS}/logs/figures.log",
     group:
@@ -86,7 +95,13 @@ rule box_figures:
         curves=rules.analysis.output.curves,
         moments=expand(f"{RESULTS}/boxes/{{{{box}}}}/replica-1/{{file}}", file=["packed.pdb", "trajectory.xtc"]),
     output:
-        directory(f"{RESULTS}/figures/{{box}}"),
+        report(
+            directory(f"{RESULTS}/figures/{{box}}"),
+            patterns=["{name}.svg"],
+            caption="captions/box_figures.rst",
+            category="Figures",
+            subcategory="{box}",
+        ),
     log:
         f"{RESULTS}/boxes/{{box}}/logs/figures.log",
     group:
@@ -108,7 +123,11 @@ rule report:
         rules.tables.output,
         rules.figures.output,
     output:
-        ensure(f"{RESULTS}/report.html", non_empty=True),
+        report(
+            ensure(f"{RESULTS}/report.html", non_empty=True),
+            caption="captions/report.rst",
+            category="Report",
+        ),
     log:
         f"{RESULTS}/logs/report.log",
     group:

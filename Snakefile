@@ -2,7 +2,7 @@
 #
 #   snakemake                                   everything, with config/quick.yaml
 #   snakemake --config settings=paper           everything, with config/paper.yaml
-#   snakemake --report jobs.html                after a run: which job made which file, and how long it took
+#   snakemake --config whole=true --report jobs.html     after a run: which job made which file, and how long it took
 #   snakemake orbitals                          a part: geometries, orbitals, binding_energies, boxes, tables...
 #   snakemake results/quick/species/EC/orbitals.json     one file and what it needs
 

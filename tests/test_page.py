@@ -240,3 +240,10 @@ def test_the_same_results_give_the_same_page(results):
 )
 def test_tones(verdict, expected):
     assert tone(verdict) == expected
+
+
+def test_every_cell_but_the_verdict_says_what_it_is_where_there_is_no_room_for_headings(page):
+    words = {tuple(cell.get("class", "").split()) for cell in page.all("td") if "data-label" not in cell}
+    assert words <= {("words", "verdict"), ("words",)}
+    labels = [cell["data-label"] for cell in page.all("td") if "data-label" in cell]
+    assert "LUMO (eV)" in labels and all(labels)

@@ -273,3 +273,12 @@ def test_what_is_lost_beneath_a_report_is_made_anew_and_nothing_else(workflow, l
     text = told.stdout + told.stderr
     planned = set(re.findall(r"^ *(?:local)?rule (\w+):", text, re.MULTILINE))
     assert planned == made | {"report", "screen"}, text
+
+
+def test_snakemakes_own_report_of_a_finished_run_holds_tables_figures_and_the_page(workflow):
+    workflow.run("--report", "jobs.html")
+    page = (workflow.folder / "jobs.html").read_text(encoding="utf-8")
+    for name in ("report.html", "tables/compared_with_papers.csv", "figures/orbital_levels.svg"):
+        assert f'"results/quick/{name}": {{"name"' in page
+    assert "One row a fact" in page
+    assert workflow.calls() == []

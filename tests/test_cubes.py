@@ -28,7 +28,7 @@ def cubes_of(x, one: Species, quantum: Quantum, folder: Path, verdict: str = "ok
     """Run the stages orbitals and cubes at a given geometry; return the record of the latter."""
     rows = [f"{s} {a:.8f} {b:.8f} {c:.8f}" for s, (a, b, c) in zip(one.symbols, x, strict=False)]
     (folder / "geometry.xyz").write_text("\n".join([str(len(x)), one.name, *rows]) + "\n", encoding="utf-8")
-    write_json(folder / "geometry.json", {"verdict": verdict, "warnings": []})
+    write_json(folder / "geometry.json", {"verdict": verdict, "level": quantum.level.label, "warnings": []})
     np.save(folder / "density.npy", np.zeros((0, 0)))
     find_orbitals(one, quantum, RECIPE, folder / "geometry.json", folder / "orbitals.json", threads=1)
     draw_frontier(one, quantum, RECIPE, folder, threads=1)

@@ -29,17 +29,17 @@ RECIPE = {"stage": "esp", "protocol": 1}
 WATER = np.array([[0.0, 0.0, 0.1173], [0.0, 0.7572, -0.4692], [0.0, -0.7572, -0.4692]])
 
 
-def write_geometry(x, one: Species, folder: Path, verdict: str = "ok") -> None:
+def write_geometry(x, one: Species, quantum: Quantum, folder: Path, verdict: str = "ok") -> None:
     x = np.array(x, dtype=float).reshape(-1, 3)
     rows = [f"{s} {a:.8f} {b:.8f} {c:.8f}" for s, (a, b, c) in zip(one.symbols, x, strict=False)]
     (folder / "geometry.xyz").write_text("\n".join([str(len(x)), one.name, *rows]) + "\n", encoding="utf-8")
-    write_json(folder / "geometry.json", {"verdict": verdict, "warnings": []})
+    write_json(folder / "geometry.json", {"verdict": verdict, "level": quantum.level.label, "warnings": []})
     np.save(folder / "density.npy", np.zeros((0, 0)))
 
 
 def potential_at(x, one: Species, quantum: Quantum, folder: Path, verdict: str = "ok") -> dict:
     """Run the stages orbitals and esp at a given geometry; return the record of the latter."""
-    write_geometry(x, one, folder, verdict)
+    write_geometry(x, one, quantum, folder, verdict)
     find_orbitals(one, quantum, RECIPE, folder / "geometry.json", folder / "orbitals.json", threads=1)
     map_potential(one, quantum, RECIPE, folder, threads=1)
     return read_json(folder / "esp.json")
@@ -337,7 +337,7 @@ def test_an_unfinished_geometry_gives_numbers_under_its_verdict(quick, tmp_path)
 def test_a_density_of_another_geometry_is_one_line(quick, tmp_path):
     one = species("LiF", "[Li+].[F-]")
     potential_at([[0, 0, 0], [0, 0, 1.6]], one, quick, tmp_path)
-    write_geometry([[0, 0, 0], [0, 0, 1.7]], one, tmp_path)
+    write_geometry([[0, 0, 0], [0, 0, 1.7]], one, quick, tmp_path)
     with pytest.raises(InputError, match=r"LiF: the density holds .* electrons, .*: run the stage orbitals again"):
         map_potential(one, quick, RECIPE, tmp_path, threads=1)
 

@@ -35,7 +35,7 @@ def with_levels(quick):
 
 def run(quantum, folder, verdict="ok") -> dict:
     write_text(folder / "geometry.xyz", "2\nLiF\nLi 0 0 0\nF 0 0 1.56\n" if verdict == "ok" else "0\nLiF\n")
-    write_json(folder / "geometry.json", {"verdict": verdict, "warnings": []})
+    write_json(folder / "geometry.json", {"verdict": verdict, "level": quantum.level.label, "warnings": []})
     find_levels(LIF, quantum, RECIPE, folder / "geometry.json", folder / "levels.json", threads=1)
     return read_json(folder / "levels.json")
 

@@ -26,7 +26,7 @@ def orbitals_at(x, one: Species, quantum: Quantum, folder: Path, verdict: str = 
     rows = [f"{s} {a:.8f} {b:.8f} {c:.8f}" for s, (a, b, c) in zip(one.symbols, x, strict=False)]
     text = "\n".join([str(len(rows)), f"{one.name}: {verdict}", *rows]) + "\n"
     (folder / "geometry.xyz").write_text(text, encoding="utf-8")
-    write_json(folder / "geometry.json", {"verdict": verdict, "warnings": []})
+    write_json(folder / "geometry.json", {"verdict": verdict, "level": quantum.level.label, "warnings": []})
     np.save(folder / "density.npy", np.zeros((0, 0)) if density is None else density)
     find_orbitals(one, quantum, RECIPE, folder / "geometry.json", folder / "orbitals.json", threads=1)
     return read_json(folder / "orbitals.json")
@@ -251,7 +251,7 @@ def test_a_state_known_from_the_geometry_is_looked_at_again_only_if_asked(quick,
     density = Surface(one, changed(quick, stability="none"), 1).solve(x).density
     orbitals_at(x, one, quick, tmp_path, density=density)
     calls.clear()
-    write_json(tmp_path / "geometry.json", {"verdict": "ok", "warnings": [], "scf_stability": "repaired"})
+    write_json(tmp_path / "geometry.json", {"verdict": "ok", "level": quick.level.label, "scf_stability": "repaired"})
     quantum = changed(quick, stability=asked)
     find_orbitals(one, quantum, RECIPE, tmp_path / "geometry.json", tmp_path / "orbitals.json", threads=1)
     assert len(calls) == looks

@@ -26,7 +26,7 @@ def redox_at(x, one: Species, quantum: Quantum, folder: Path, verdict: str = "ok
     rows = [f"{s} {a:.8f} {b:.8f} {c:.8f}" for s, (a, b, c) in zip(one.symbols, np.array(x, float), strict=False)]
     text = "\n".join([str(len(rows)), f"{one.name}: {verdict}", *rows]) + "\n"
     (folder / "geometry.xyz").write_text(text, encoding="utf-8")
-    write_json(folder / "geometry.json", {"verdict": verdict, "warnings": []})
+    write_json(folder / "geometry.json", {"verdict": verdict, "level": quantum.level.label, "warnings": []})
     find_redox(one, quantum, RECIPE, folder / "geometry.json", folder / "redox.json", threads=1)
     return read_json(folder / "redox.json")
 

@@ -240,10 +240,15 @@ def _mark(
                 (x, y),
                 (0, 6),
                 textcoords="offset points",
-                ha="center",
+                ha=_inwards(x / axes.get_xlim()[1]),
                 fontsize=7,
                 bbox={"boxstyle": "round,pad=0.2", "fc": "white", "ec": "none", "alpha": 0.75},
             )
+
+
+def _inwards(across: float) -> str:
+    """Where a label is held, from -1 at the left edge to 1 at the right: at an edge it reaches inwards."""
+    return "center" if abs(across) < 0.6 else "left" if across < 0 else "right"
 
 
 def broad_side(points: np.ndarray) -> np.ndarray:

@@ -70,6 +70,10 @@ rule boxes:
 
 
 onstart:
+    # With a limit on jobs a second Snakemake 9 looks at all that waits once a second for every job that has ended, each
+    # time from a thread of its own. At home cores are the limit.
+    if workflow.local_exec:
+        workflow.scheduler.job_rate_limiter = None
     # What is asked for, whether it can be done here, what it will cost: seconds, and no job's input.
     shell("electroscreen check --settings {SETTINGS}" + ("" if workflow.local_exec else " --elsewhere"))
 

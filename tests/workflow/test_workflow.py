@@ -282,3 +282,21 @@ def test_snakemakes_own_report_of_a_finished_run_holds_tables_figures_and_the_pa
         assert f'"results/quick/{name}": {{"name"' in page
     assert "One row a fact" in page
     assert workflow.calls() == []
+
+
+def test_jobs_that_have_ended_leave_no_threads_behind(workflow):
+    """More than twelve jobs; with a limit on jobs a second each left one that looked at all that waits once a second."""
+    config = workflow.folder / "config/quick.yaml"
+    edit(config, "grid_final: 3", "grid_final: 4")
+    process = workflow.start("orbitals", "--config", "whole=true", "--forceall")
+    tasks, most = Path(f"/proc/{process.pid}/task"), 0
+    while process.poll() is None:
+        try:
+            most = max(most, sum(1 for _ in tasks.iterdir()))
+        except FileNotFoundError:
+            break
+        time.sleep(0.05)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, out + err
+    assert len(workflow.calls()) > 12
+    assert most < 10, f"{most} threads"

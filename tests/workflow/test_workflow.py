@@ -285,7 +285,7 @@ def test_snakemakes_own_report_of_a_finished_run_holds_tables_figures_and_the_pa
 
 
 def test_jobs_that_have_ended_leave_no_threads_behind(workflow):
-    """More than twelve jobs; with a limit on jobs a second each left one that looked at all that waits once a second."""
+    """With a limit on jobs a second each of them left one that looked at all that waits once a second."""
     config = workflow.folder / "config/quick.yaml"
     edit(config, "grid_final: 3", "grid_final: 4")
     process = workflow.start("orbitals", "--config", "whole=true", "--forceall")

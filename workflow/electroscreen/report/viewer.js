@@ -74,11 +74,11 @@
   function read(event) {
     const box = canvas.getBoundingClientRect(), size = canvas.width;
     const x = ((event.clientX - box.left) / box.width - 0.5) * size, y = (0.5 - (event.clientY - box.top) / box.height) * size;
-    let best = -1, height = -Infinity;
+    // The nearest vertex on the side that is seen; thinned surfaces have one every 0.4 angstrom.
+    let best = -1, least = Infinity;
     for (let i = 0; i < shown.seen.length; i += 3) {
-      if (Math.hypot(shown.seen[i] - x, shown.seen[i + 1] - y) < size / 50 && shown.seen[i + 2] > height) {
-        [best, height] = [i / 3, shown.seen[i + 2]];
-      }
+      const away = Math.hypot(shown.seen[i] - x, shown.seen[i + 1] - y), cost = away - shown.seen[i + 2];
+      if (away < size / 15 && cost < least) [best, least] = [i / 3, cost];
     }
     if (best >= 0) told.textContent = `${potential(best).toFixed(2)} eV here`;
   }
@@ -99,6 +99,8 @@
     const step = { ArrowLeft: [-0.1, 0], ArrowRight: [0.1, 0], ArrowUp: [0, -0.1], ArrowDown: [0, 0.1] }[event.key];
     if (step) { event.preventDefault(); rotate(...step); }
   });
+  // Not every species with a picture has a surface: the picture of a failure is its verdict.
+  for (const name of Object.keys(data.surfaces)) chooser.add(new Option(name));
   chooser.addEventListener("change", choose);
   choose();
 })();

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from pyscf.dft.numint import NumInt
 from quantum_helpers import changed
 
 from electroscreen.quantum import gpu
+from electroscreen.quantum.integration import PatchwiseIntegration
 from electroscreen.quantum.scf import build_mean_field, build_molecule, converge
 
 
@@ -75,3 +77,10 @@ def test_a_state_that_only_the_gpu_believes_in_does_not_count(lithium_fluoride, 
     mean_field = lithium_fluoride()
     mean_field.to_gpu = to_gpu
     assert converge(mean_field, 50, stability=False).mean_field.e_tot == pytest.approx(energy, abs=1e-7)
+
+
+def test_the_package_is_given_pyscfs_own_integrator(quick):
+    molecule = build_molecule(["Li", "F"], [[0, 0, 0], [0, 0, 1.56]], 0, 1, quick.level)
+    mean_field = build_mean_field(molecule, quick.level, 0, 1000)
+    assert type(gpu._with_its_own_integrator(mean_field)._numint) is NumInt
+    assert type(mean_field._numint) is PatchwiseIntegration

@@ -30,7 +30,7 @@ def converged_density(mean_field, guess: np.ndarray | None) -> np.ndarray | None
     if not gpu_at_hand():
         return None
     try:
-        fast = mean_field.to_gpu()
+        fast = _with_its_own_integrator(mean_field).to_gpu()
         fast.kernel(dm0=guess)
         if fast.converged:
             return np.asarray(fast.to_cpu().make_rdm1())
@@ -40,3 +40,14 @@ def converged_density(mean_field, guess: np.ndarray | None) -> np.ndarray | None
         reason = f"{type(fault).__name__}: {fault}"
     print(f"GPU not used for this SCF: {reason}", file=sys.stderr, flush=True)
     return None
+
+
+def _with_its_own_integrator(mean_field):
+    """The same with PySCF's integrator, for which the package has its own; itself where there is none."""
+    if not hasattr(mean_field, "_numint"):
+        return mean_field
+    from pyscf.dft.numint import NumInt
+
+    plain = mean_field.copy()
+    plain._numint = NumInt()
+    return plain

@@ -96,6 +96,8 @@ def build_mean_field(pyscf_molecule, level: Level, grid: int, memory_mb: int):
     """Return an unconverged Kohn-Sham (or Hartree-Fock) object: restricted for singlets, else unrestricted."""
     from pyscf import dft, scf
 
+    from electroscreen.quantum.integration import PatchwiseIntegration
+
     open_shell = pyscf_molecule.spin != 0
     if level.functional.lower() == "hf":
         mean_field = scf.UHF(pyscf_molecule) if open_shell else scf.RHF(pyscf_molecule)
@@ -103,6 +105,7 @@ def build_mean_field(pyscf_molecule, level: Level, grid: int, memory_mb: int):
         mean_field = dft.UKS(pyscf_molecule) if open_shell else dft.RKS(pyscf_molecule)
         mean_field.xc = checked_functional(level.functional)
         mean_field.grids.level = grid
+        mean_field._numint = PatchwiseIntegration()
     if level.density_fitting:
         mean_field = mean_field.density_fit(auxbasis=_auxiliary_basis(pyscf_molecule))
     mean_field.conv_tol = ENERGY_TOLERANCE_HARTREE
@@ -123,8 +126,12 @@ def converge(mean_field, cycles: int, guess: np.ndarray | None = None, stability
     SCFNotConvergedError
         When none does.
     """
-    solved = _climb(mean_field, cycles, guess)
-    return replace(solved, stability=settle(solved.mean_field, cycles)) if stability else solved
+    try:
+        solved = _climb(mean_field, cycles, guess)
+        return replace(solved, stability=settle(solved.mean_field, cycles)) if stability else solved
+    finally:
+        if hasattr(mean_field, "_numint"):
+            mean_field._numint.release()
 
 
 def _climb(mean_field, cycles: int, guess: np.ndarray | None) -> Converged:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -168,7 +168,7 @@ def _optimise(
     if "positions_angstrom" not in progress.state:
         # Among contenders the energies of plain SCFs decide.
         surface.stability_due = False
-        structures = lowest_placements(wanted, cluster, parts.every, parts.positions, parts.bonds, search.placements)
+        structures = _placements(wanted, cluster, parts, search, progress)
         if search.geometry == "gfn1":
             structures = _by_gfn1(cluster, structures[: search.candidates])
         candidates, start = choose_start(structures, search.candidates, surface)
@@ -180,6 +180,19 @@ def _optimise(
     found = find_minimum(surface, progress, rough=search.geometry == "dft-rough").optimised
     progress.save(positions_angstrom=found.positions_angstrom, ending=optimised(found))
     return found.density
+
+
+def _placements(
+    wanted: Complex, cluster: Cluster, parts: Parts, search: Binding, progress: Progress
+) -> list[Structure]:
+    """The GFN2-xTB minima below random placements, lowest first: with fifty atoms a quarter of an hour, so kept."""
+    if "placements" not in progress.state:
+        found = lowest_placements(wanted, cluster, parts.every, parts.positions, parts.bonds, search.placements)
+        progress.save(
+            placements=[asdict(one) | {"positions_angstrom": one.positions_angstrom.tolist()} for one in found]
+        )
+    kept = progress.state["placements"]
+    return [Structure(**one | {"positions_angstrom": np.array(one["positions_angstrom"])}) for one in kept]
 
 
 def _by_gfn1(cluster: Cluster, structures: list[Structure]) -> list[Structure]:

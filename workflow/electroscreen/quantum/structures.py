@@ -20,8 +20,12 @@ GFN1, GFN2 = "GFN1-xTB", "GFN2-xTB"
 
 # Starts are first relaxed roughly; only those near the lowest are worth a tight minimum.
 ROUGH_FORCE_EV_PER_ANGSTROM, ROUGH_STEPS = 0.1, 80
-TIGHT_FORCE_EV_PER_ANGSTROM, TIGHT_STEPS = 0.01, 400
+TIGHT_FORCE_EV_PER_ANGSTROM = 0.01
+# An ion in a chain of three units, with an anion beside it (53 atoms), walks 300 to 670 steps.
+TIGHT_STEPS, TIGHT_STEPS_PER_ATOM = 400, 20
 WORTH_TIGHTENING_EV = 0.5
+
+EMBEDDING_ATTEMPTS = 20  # of RDKit, before the rules that it knows about torsions and straight bonds are left out
 
 
 class System(Protocol):
@@ -87,7 +91,8 @@ def minima(system: System, starts: list[Structure], intact: Callable[[np.ndarray
 
 def relax(species: System, start: Structure, method: str = GFN2) -> Structure:
     """Return the xTB minimum next to a structure; its energy is None if xTB finds none there."""
-    structure, found = _descend(species, start, TIGHT_FORCE_EV_PER_ANGSTROM, TIGHT_STEPS, method)
+    steps = max(TIGHT_STEPS, TIGHT_STEPS_PER_ATOM * len(species.symbols))
+    structure, found = _descend(species, start, TIGHT_FORCE_EV_PER_ANGSTROM, steps, method)
     return structure if found else replace(structure, energy_gfn2_ev=None)
 
 
@@ -202,8 +207,12 @@ def embedded_conformers(species: Species, count: int) -> list[np.ndarray]:
     parameters = AllChem.ETKDGv3()
     parameters.randomSeed = 2026
     parameters.useRandomCoords = True
+    parameters.maxIterations = EMBEDDING_ATTEMPTS
     with rdBase.BlockLogs():
-        AllChem.EmbedMultipleConfs(drawn, count, parameters)
+        if not AllChem.EmbedMultipleConfs(drawn, count, parameters):
+            # Ten nitriles along a chain are never all straight at once: UFF straightens them below.
+            parameters.useBasicKnowledge, parameters.maxIterations = False, 0
+            AllChem.EmbedMultipleConfs(drawn, count, parameters)
         # UFF knows boron and tin, MMFF does not; xTB relaxes afterwards in any case.
         if AllChem.UFFHasAllMoleculeParams(drawn):
             AllChem.UFFOptimizeMoleculeConfs(drawn, maxIters=500)

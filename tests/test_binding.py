@@ -288,6 +288,20 @@ def test_a_killed_job_goes_on_at_its_last_energy(pair, tmp_path, monkeypatch):
     assert afresh["binding_ev"] == pytest.approx(-8.0, abs=1.0)  # ions: experiment about -7.9 eV
 
 
+def test_placements_are_searched_once(pair, monkeypatch):
+    """Killed among the contenders: the next call starts from the minima that the first one found."""
+
+    def dying(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(stage, "choose_start", dying)
+    with pytest.raises(KeyboardInterrupt):
+        pair()
+    monkeypatch.undo()
+    monkeypatch.setattr(stage, "lowest_placements", None)
+    assert pair()["verdict"] == "ok"
+
+
 def test_an_scf_that_fails_is_a_verdict_that_names_the_piece(pair, monkeypatch):
     def failing(system, *arguments, basis_of=None, **more):
         if basis_of is not None:

@@ -9,7 +9,7 @@ from forcefield_helpers import embedded, force_field, in_vacuum, openmm_energies
 from electroscreen.forcefield import charges, graph
 from electroscreen.forcefield.resp import fit_resp
 from electroscreen.inputs import InputError
-from electroscreen.quantum.structures import Structure
+from electroscreen.quantum.structures import Structure, embedded_conformers
 from electroscreen.record import read_json
 from electroscreen.species import Species, molecule, read_species
 
@@ -181,9 +181,9 @@ def test_a_chain_of_twenty_units_gets_a_force_field_in_seconds(tmp_path):
     assert record["polymer"] == PDOL | {"units": 20}
 
 
-def hands(one: Species) -> list[bool]:
+def hands(one: Species, x: np.ndarray | None = None) -> list[bool]:
     """Of each unit of CH2-CH(CN) whether backbone, nitrile and hydrogen go round one way, in space."""
-    x = embedded(one.smiles)
+    x = embedded(one.smiles) if x is None else x
     drawn = molecule(one.smiles)
     found = []
     for atom in drawn.GetAtoms():
@@ -211,6 +211,20 @@ def test_tacticity_in_space():
     assert random not in (hands(isotactic), by_turns)
     assert 0 < sum(random) < 4
     assert hands(syndiotactic.trimer()) == by_turns[:3]
+
+
+def test_a_chain_of_many_nitriles_is_drawn():
+    """RDKit's rules for straight bonds never hold for all of them at once; UFF straightens them, hands kept."""
+    one = chain(10, repeat="C[C@H](C#N)", caps=["C", "C"], tacticity="syndiotactic")
+    (x,) = embedded_conformers(one, 1)
+    by_turns = hands(one, x)
+    assert by_turns == [by_turns[0], not by_turns[0]] * 5
+    for bond in molecule(one.smiles).GetBonds():
+        if bond.GetBondTypeAsDouble() == 3:
+            carbon, nitrogen = sorted((bond.GetBeginAtom(), bond.GetEndAtom()), key=lambda atom: atom.GetSymbol())
+            (before,) = (n.GetIdx() for n in carbon.GetNeighbors() if n.GetIdx() != nitrogen.GetIdx())
+            arms = x[[before, nitrogen.GetIdx()]] - x[carbon.GetIdx()]
+            assert arms[0] @ arms[1] / np.prod(np.linalg.norm(arms, axis=1)) < np.cos(np.radians(170))
 
 
 def test_a_hand_that_is_not_said_is_told(tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from pyscf import dft, gto
+from pyscf import dft, gto, lib
 from pyscf.dft.numint import NumInt
 
 from electroscreen.quantum.integration import POINTS_OF_PATCH, PatchwiseIntegration
@@ -44,6 +44,22 @@ def test_an_open_shell_as_by_pyscf(system, functional):
     molecule, grids, densities = system
     expected = NumInt().nr_uks(molecule, grids, functional, densities)
     agree(PatchwiseIntegration().nr_uks(molecule, grids, functional, densities), expected)
+
+
+@pytest.mark.parametrize("spins", [1, 2])
+def test_from_orbitals_as_from_their_density_matrix(system, spins):
+    """Few orbitals are the shorter way; PySCF's SCF hands them over with the matrix."""
+    molecule, grids, _ = system
+    coefficients = np.linalg.qr(np.random.default_rng(3).standard_normal((molecule.nao, molecule.nao)))[0]
+    occupations = np.stack([np.arange(molecule.nao) < few for few in (7, 4)])[:spins] * (3.0 - spins)
+    matrices = np.einsum("ia,sa,ja->sij", coefficients, occupations, coefficients)
+    tags = {"mo_coeff": np.stack([coefficients] * spins), "mo_occ": occupations}
+    ours, theirs = PatchwiseIntegration(), NumInt()
+    if spins == 1:
+        matrices, tags = matrices[0], {key: of[0] for key, of in tags.items()}
+    asked = "nr_rks" if spins == 1 else "nr_uks"
+    found = getattr(ours, asked)(molecule, grids, "b3lypg", lib.tag_array(matrices, **tags))
+    agree(found, getattr(theirs, asked)(molecule, grids, "b3lypg", matrices))
 
 
 def test_what_it_cannot_do_is_pyscfs(system):

@@ -40,9 +40,16 @@ class Patch:
     functions: np.ndarray
     values: np.ndarray
 
-    def density(self, matrix: np.ndarray) -> np.ndarray:
-        """Return the electron density of a symmetric density matrix, and its gradient, shape (1 or 4, points)."""
-        contracted = matrix[np.ix_(self.functions, self.functions)] @ self.values[0]
+    def density(self, matrix: np.ndarray, orbitals: np.ndarray | None) -> np.ndarray:
+        """Return the electron density of a symmetric density matrix, and its gradient, shape (1 or 4, points).
+
+        `orbitals`, where they are known, are the matrix's factor: functions times occupied orbitals.
+        """
+        if orbitals is not None and 2 * orbitals.shape[1] < len(self.functions):
+            near = orbitals[self.functions]
+            contracted = near @ (near.T @ self.values[0])
+        else:
+            contracted = matrix[np.ix_(self.functions, self.functions)] @ self.values[0]
         found = np.einsum("xfp,fp->xp", self.values, contracted)
         found[1:] *= 2
         return found
@@ -75,14 +82,17 @@ class PatchwiseIntegration(NumInt):
         """Return number of electrons, energy (hartree) and potential of a closed shell; arguments as PySCF's."""
         if not self._can(xc_code, grids, dms, dimensions=2, hermi=hermi):
             return super().nr_rks(mol, grids, xc_code, dms, relativity, hermi, max_memory, verbose)
-        electrons, energy, potential = self._integrate(mol, grids, xc_code, np.asarray(dms)[None], max_memory)
+        orbitals = [_occupied(getattr(dms, "mo_coeff", None), getattr(dms, "mo_occ", None))]
+        electrons, energy, potential = self._integrate(mol, grids, xc_code, np.asarray(dms)[None], orbitals, max_memory)
         return electrons[0], energy, potential[0]
 
     def nr_uks(self, mol, grids, xc_code, dms, relativity=0, hermi=1, max_memory=2000, verbose=None):
         """Return numbers of electrons, energy (hartree) and potentials of both spins; arguments as PySCF's."""
         if not self._can(xc_code, grids, dms, dimensions=3, hermi=hermi):
             return super().nr_uks(mol, grids, xc_code, dms, relativity, hermi, max_memory, verbose)
-        return self._integrate(mol, grids, xc_code, np.asarray(dms), max_memory)
+        none = (None, None)
+        pairs = zip(getattr(dms, "mo_coeff", none), getattr(dms, "mo_occ", none), strict=True)
+        return self._integrate(mol, grids, xc_code, np.asarray(dms), [_occupied(*pair) for pair in pairs], max_memory)
 
     def release(self) -> None:
         """Give back the memory of what was kept from cycle to cycle."""
@@ -92,13 +102,15 @@ class PatchwiseIntegration(NumInt):
         plain = hermi == 1 and np.ndim(dms) == dimensions and np.isrealobj(dms)
         return plain and grids.non0tab is not None and self._xc_type(xc_code) in ("LDA", "GGA")
 
-    def _integrate(self, mol, grids, xc_code: str, matrices: np.ndarray, max_memory: float):
+    def _integrate(self, mol, grids, xc_code: str, matrices: np.ndarray, orbitals: list, max_memory: float):
         """Numbers of electrons (spins,), energy, potentials (spins, n, n) for density matrices (spins, n, n)."""
         kind, spins = self._xc_type(xc_code), len(matrices)
         electrons, energy, potentials = np.zeros(spins), 0.0, np.zeros_like(matrices)
         for patches in self._patches(mol, grids, kind == "GGA", max_memory):
             weights = grids.weights[patches[0].points.start : patches[-1].points.stop]
-            density = np.stack([np.hstack([patch.density(of) for patch in patches]) for of in matrices])
+            density = np.stack(
+                [np.hstack([patch.density(*of) for patch in patches]) for of in zip(matrices, orbitals, strict=True)]
+            )
             asked = density if kind == "GGA" else density[:, 0]
             per_electron, slope = self.eval_xc_eff(
                 xc_code, asked if spins == 2 else asked[0], deriv=1, xctype=kind, spin=spins - 1
@@ -140,3 +152,11 @@ class PatchwiseIntegration(NumInt):
             kept.bytes_left -= patch.values.nbytes
             kept.patches[start] = patch
         return patch
+
+
+def _occupied(coefficients: np.ndarray | None, occupations: np.ndarray | None) -> np.ndarray | None:
+    """Occupied orbitals, each times the root of its occupation, so that the density matrix is their square."""
+    if coefficients is None:
+        return None
+    occupied = occupations > 0
+    return coefficients[:, occupied] * np.sqrt(occupations[occupied])

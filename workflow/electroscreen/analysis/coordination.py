@@ -162,7 +162,7 @@ def _within(
 ) -> tuple[float, float | None, float | None]:
     """Mean number of partners in the first bins, with its 95 % interval."""
     frames = [replica.frames for replica in replicas]
-    means = [replica.counts[:, :, :bins].sum() / replica.frames / replica.centers for replica in replicas]
+    means = [replica.mean_counts[:bins].sum() / replica.centers for replica in replicas]
     number = float(np.average(means, weights=frames))
     half = mean_half_width([table[:, :, :bins].sum(axis=2) for table in tables])
     return (number, None, None) if half is None else (number, max(number - half, 0.0), number + half)

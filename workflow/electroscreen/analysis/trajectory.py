@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from electroscreen.analysis.contacts import NEAR_A, NEAR_IONS_A, kept_every
+from electroscreen.analysis.contacts import NEAR_A, NEAR_IONS_A, far_every, kept_every
 from electroscreen.analysis.counting import Counted, Tally, near_pairs, pair_counts
 from electroscreen.analysis.layout import Layout
 from electroscreen.analysis.rdf import BIN_A, PairCounts
@@ -39,8 +39,8 @@ class Harvest:
     ----------
     path
         The trajectory.
-    frames, frame_ps
-        Number of frames and the time between them.
+    frames, far_frames, frame_ps
+        Number of frames, of those in which pairs were counted beyond `contacts.FAR_A`, and the time between frames.
     volume_a3
         Mean volume of the box.
     pairs
@@ -56,6 +56,7 @@ class Harvest:
 
     path: Path
     frames: int
+    far_frames: int
     frame_ps: float
     volume_a3: float
     pairs: dict[Pair, PairCounts]
@@ -99,6 +100,7 @@ def read_trajectory(
     return Harvest(
         path=path,
         frames=frames,
+        far_frames=-(-frames // plan.far_every),
         frame_ps=_spacing(np.concatenate([block.times_ps for block in blocks])),
         volume_a3=float(edges.prod(axis=1).mean()),
         pairs={
@@ -124,6 +126,7 @@ class _Plan:
     around: tuple[Surroundings, ...]
     bins: int
     every: int
+    far_every: int
 
 
 @dataclass
@@ -157,7 +160,8 @@ def _plan(path: Path, molecules: Sequence[Mapping[str, Any]], pairs: Sequence[Pa
         near_a = [NEAR_IONS_A if _opposite(pair, molecules) else NEAR_A for pair in own[-1]]
         around.append(Surroundings.of(atoms_of(center, molecules), partners, near_a, layout.molecule))
     every = kept_every(sum(near_pairs(one, positions, edges) for one in around), len(offsets))
-    return _Plan(path, offsets, layout, tuple(species), tuple(own), tuple(around), _bins(edges), every)
+    far = far_every(len(offsets), edges)
+    return _Plan(path, offsets, layout, tuple(species), tuple(own), tuple(around), _bins(edges), every, far)
 
 
 def _in_processes(plan: _Plan, threads: int) -> list[_Block]:
@@ -183,7 +187,7 @@ def _read_block(plan: _Plan, number: int) -> _Block:
         sums_a={name: np.empty((stop - start, 3)) for name in layout.molecules_of},
         followed=True,
     )
-    tallies = [Tally(around, plan.bins, plan.every) for around in plan.around]
+    tallies = [Tally(around, plan.bins, plan.every, plan.far_every) for around in plan.around]
     with XTCFile(str(plan.path)) as file:
         file.set_offsets(plan.offsets)
         # The first is the frame before, or the first itself.

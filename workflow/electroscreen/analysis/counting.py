@@ -109,6 +109,7 @@ class Tally:
         self._counts += self._in_this_box
         self._times_volume += self._in_this_box.sum(axis=0) * self._edges.prod()
         self._in_this_box[:] = 0
+        self._edges = None
 
     def _count_waiting(self) -> None:
         """Count all pairs of the frames that wait for it."""
@@ -155,7 +156,10 @@ class Tally:
         center = row // len(frames)
         frame, atom = frames[row - center * len(frames)], atoms[places - row * len(atoms)]
         kept = np.flatnonzero(frame % self.every == 0) if self.every > 1 else slice(None)
-        numbers = (of[kept].astype(np.int32) for of in (frame // self.every, center + group.centers.start, atom))
+        # In few bytes, as they go from process to process.
+        parts = (frame // self.every, center + group.centers.start, atom)
+        sizes = (np.uint32, *map(np.min_scalar_type, (len(self.around.centers), len(self.around.atoms))))
+        numbers = (of[kept].astype(size) for of, size in zip(parts, sizes, strict=True))
         self._near.append((*numbers, bins.ravel()[places[kept]] * np.float32(BIN_A)))
 
     @cached_property
@@ -221,6 +225,7 @@ def _contacts(
         frame, center, atom, distance_a = frame[nearer], center[nearer], atom[nearer], distance_a[nearer]
     place = np.zeros(around.atoms.max() + 1, dtype=np.int32)
     place[partners] = np.arange(len(partners))
+    frame, center = frame.astype(np.int32), center.astype(np.int32)
     return Contacts(frame, center, place[around.atoms][atom], distance_a, frames, every, near_a)
 
 

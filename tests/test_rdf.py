@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from analysis_helpers import count, fcc
 
-from electroscreen.analysis.contacts import FAR_A, NEAR_A, far_every
+from electroscreen.analysis.contacts import NEAR_A, far_every
 from electroscreen.analysis.coordination import coordination
-from electroscreen.analysis.counting import FAR_BINS, Counted, Tally, pair_counts
+from electroscreen.analysis.counting import Counted, Tally, pair_counts
 from electroscreen.analysis.rdf import BIN_A, distribution, shell_volumes_a3
 from electroscreen.analysis.surroundings import Surroundings
 
@@ -150,7 +150,7 @@ def test_far_images_are_as_near_as_the_nearest():
 
 
 @pytest.mark.parametrize("breathing", [0.0, 0.5])
-def test_beyond_10_angstrom_some_frames_stand_for_all(breathing):
+def test_far_away_some_frames_stand_for_all(breathing):
     generator = np.random.default_rng(10)
     edges = np.array([25.0, 27.0, 31.0]) + np.repeat(generator.normal(scale=breathing, size=(4, 3)), [9, 3, 11, 17], 0)
     steps = generator.normal(scale=0.4, size=(40, 150, 3))
@@ -167,19 +167,19 @@ def test_beyond_10_angstrom_some_frames_stand_for_all(breathing):
     )
     assert some.frames == 40
     assert some.frames_of_block[:, [0, -1]].tolist() == [[21, 6], [19, 4]]
-    assert bins > FAR_BINS
-    for known, part in ((every, slice(FAR_BINS)), (fourth, slice(FAR_BINS, bins))):
+    near_bins = round(NEAR_A / BIN_A)
+    for known, part in ((every, slice(near_bins)), (fourth, slice(near_bins, bins))):
         assert (some.counts.sum(axis=0)[:, part] == known.counts[0, :, part]).all()
         assert distribution([some]).g[part] == pytest.approx(distribution([known]).g[part])
     pairs = [sorted(zip(of.frame, of.center, of.partner, strict=True)) for of in (some.contacts, every.contacts)]
     assert pairs[0] == pairs[1]
     row = coordination([some], None, radius_a=12.0)
     near, beyond = (of.counts.sum(axis=(0, 1)) / of.frames / 25 for of in (every, fourth))
-    assert row["number_at_radius"] == pytest.approx(near[:FAR_BINS].sum() + beyond[FAR_BINS:600].sum())
+    assert row["number_at_radius"] == pytest.approx(near[:near_bins].sum() + beyond[near_bins:600].sum())
 
 
 def test_far_bins_hold_as_much_as_near_ones():
     wide, narrow = np.array([50.0, 46.0, 47.0]), np.array([50.0, 19.0, 47.0])
-    assert [far_every(frames, wide) for frames in (20, 399, 400, 2000, 20_000)] == [1, 1, 2, 10, 16]
+    assert [far_every(frames, wide) for frames in (20, 399, 400, 2000, 20_000)] == [1, 1, 2, 10, 10]
     assert far_every(20_000, narrow) == 1
-    assert FAR_A / np.sqrt(far_every(20_000, wide)) <= 2.5
+    assert NEAR_A / np.sqrt(far_every(20_000, wide)) < 2.1

@@ -10,11 +10,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from electroscreen.analysis.contacts import FAR_A, Contacts
+from electroscreen.analysis.contacts import Contacts
 from electroscreen.analysis.rdf import BIN_A, PairCounts
 from electroscreen.analysis.surroundings import FRAMES_AT_ONCE, Group, Surroundings
 
-FAR_BINS = round(FAR_A / BIN_A)
 _WHOLE = 2.0**32  # of a box edge
 
 
@@ -29,9 +28,9 @@ class Tally:
     every
         Of how many frames one is kept for its contacts.
     far_every
-        Of how many frames one is counted beyond `FAR_A`.
+        Of how many frames one is counted to the last bin; in the others, pairs are only if near, as contacts are.
     frames, far_frames
-        Number of frames that were added, and of those that were counted beyond `FAR_A`.
+        Number of frames that were added, and of those that were counted to the last bin.
     """
 
     around: Surroundings
@@ -45,10 +44,10 @@ class Tally:
     _near: list[tuple[np.ndarray, ...]] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
-        # One bin more, for what is not to be counted.
-        shape = (int(self.around.unit.max()) + 1, self.around.is_in.shape[1], self.bins + 1)
+        # Frames counted to the last bin, and the others; one bin more, for what is not to be counted.
+        shape = (2, int(self.around.unit.max()) + 1, self.around.is_in.shape[1], self.bins + 1)
         self._in_this_box = np.zeros(shape, np.int64)
-        self._counts, self._times_volume = np.zeros(shape, np.int64), np.zeros(shape[1:])
+        self._counts, self._times_volume = np.zeros(shape, np.int64), np.zeros((2, *shape[2:]))
 
     def add(self, positions: np.ndarray, edges: np.ndarray, first: int) -> None:
         """Count some frames.
@@ -73,10 +72,11 @@ class Tally:
         Returns
         -------
         counts, counts_times_volume
-            Shapes (units, kinds, bins) and (kinds, bins).
+            Shapes (2, units, kinds, bins) and (2, kinds, bins): of the frames counted to the last bin, and of the
+            others, where only what is near counts.
         """
         self._close()
-        return self._counts[:, :, :-1], self._times_volume[:, :-1]
+        return self._counts[..., :-1], self._times_volume[..., :-1]
 
     def near(self) -> tuple[np.ndarray, ...]:
         """Return number of the kept frame, numbers of centre and partner, and distance of near pairs."""
@@ -107,7 +107,7 @@ class Tally:
             return
         self._count_waiting()
         self._counts += self._in_this_box
-        self._times_volume += self._in_this_box.sum(axis=0) * self._edges.prod()
+        self._times_volume += self._in_this_box.sum(axis=1) * self._edges.prod()
         self._in_this_box[:] = 0
         self._edges = None
 
@@ -120,34 +120,41 @@ class Tally:
         self._waiting = []
         every_atom = np.arange(partners.shape[2])
         for group in self.around.groups:
-            self._count_group(group, centers, every_atom, partners, frames, self.bins)
+            self._count_group(group, centers, every_atom, partners, frames, self._in_this_box[0])
 
     def _count_near(self, centers: np.ndarray, partners: np.ndarray, frames: np.ndarray) -> None:
-        """Count pairs nearer than `FAR_A`, from fractions of shapes (3, centers, frames) and (3, frames, atoms)."""
-        near = _may_be_near(centers, partners, self._edges)
+        """Count pairs that are near, from fractions of shapes (3, centers, frames) and (3, frames, atoms)."""
+        near = _may_be_near(centers, partners, self._edges, self._contact_bins)
+        counted = self._in_this_box[1, :, :, : int(self._contact_bins.max()) + 1]
         near[tuple(self.around.within)] = True
         for group in self.around.groups:
             atoms = np.flatnonzero(near[group.centers].any(axis=0))
-            self._count_group(group, centers, atoms, partners.take(atoms, axis=2), frames, min(self.bins, FAR_BINS))
+            self._count_group(group, centers, atoms, partners.take(atoms, axis=2), frames, counted)
 
     def _count_group(
-        self, group: Group, centers: np.ndarray, atoms: np.ndarray, partners: np.ndarray, frames: np.ndarray, bins: int
+        self,
+        group: Group,
+        centers: np.ndarray,
+        atoms: np.ndarray,
+        partners: np.ndarray,
+        frames: np.ndarray,
+        counted: np.ndarray,
     ) -> None:
-        """Count pairs of a group of centres with atoms, those of its own molecules among them, in the first bins."""
+        """Count pairs of a group of centres with atoms, those of its own molecules among them."""
         shape = (len(group.unit), *partners.shape[1:])
         places, *squares = (of[: math.prod(shape)].reshape(shape) for of in self._room)
         here = _distances(centers[:, group.centers, :, None], partners[:, None], self._edges, places, squares)
         here[group.own_center, :, np.searchsorted(atoms, group.own_atom)] = np.inf
         self._note(group, here, atoms, frames)
-        np.minimum(here, bins, out=here)
+        _, kinds, width = counted.shape
+        np.minimum(here, width - 1, out=here)
         np.copyto(places, here, casting="unsafe")
-        kinds, width = self._in_this_box.shape[1], bins + 1
         places += (self.around.kind[atoms] * width).astype(np.int32)
         if group.unit[-1]:
             places += (group.unit * kinds * width).astype(np.int32)[:, None, None]
         units = group.units.stop - group.units.start
-        numbers = np.bincount(places.ravel(), minlength=units * kinds * width).reshape(units, kinds, width)
-        self._in_this_box[group.units, :, :bins] += numbers[:, :, :-1]
+        numbers = np.bincount(places.ravel(), minlength=units * kinds * width)
+        counted[group.units] += numbers.reshape(units, kinds, width)
 
     def _note(self, group: Group, bins: np.ndarray, atoms: np.ndarray, frames: np.ndarray) -> None:
         """Keep contacts, from distances in bins of shape (centers of the group, frames, atoms)."""
@@ -201,15 +208,21 @@ def pair_counts(around: Surroundings, number: int, blocks: Sequence[Counted], bi
     """Return what the blocks of one trajectory counted of one pair of sites, in this number of bins."""
     is_in = around.is_in[number]
     kept = -(-sum(block.frames for block in blocks) // every)
-    near = np.arange(bins) < FAR_BINS
+    near = np.arange(bins) < round(around.near_a[number] / BIN_A)
+    volumes = [block.counts_times_volume for block in blocks]
     return PairCounts(
-        counts=np.array([block.counts[:, is_in, :bins].sum(axis=1) for block in blocks]),
+        counts=np.array([_joined(block.counts[:, :, is_in, :bins].sum(axis=2), near) for block in blocks]),
         centers_of_unit=np.bincount(around.unit),
         frames_of_block=np.array([np.where(near, block.frames, block.far_frames) for block in blocks]),
-        counts_times_volume=sum(block.counts_times_volume[is_in, :bins].sum(axis=0) for block in blocks),
+        counts_times_volume=sum(_joined(of[:, is_in, :bins].sum(axis=1), near) for of in volumes),
         pairs=around.pairs(number),
         find_contacts=partial(_contacts, around, number, [block.near for block in blocks], kept, every),
     )
+
+
+def _joined(parts: np.ndarray, near: np.ndarray) -> np.ndarray:
+    """Add to the counts of frames counted to the last bin those of the others, where these are complete."""
+    return parts[0] + near * parts[1]
 
 
 def _contacts(
@@ -260,15 +273,15 @@ def _distances(
     return np.sqrt(total, out=total)
 
 
-def _may_be_near(centers: np.ndarray, partners: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Which partners may come within `FAR_A` of which centres in some frames, shape (centers, atoms).
+def _may_be_near(centers: np.ndarray, partners: np.ndarray, edges: np.ndarray, within: np.ndarray) -> np.ndarray:
+    """Which partners may come within so many bins of which centres in some frames, shape (centers, atoms).
 
     Those farther in the frame in the middle than the two move from there cannot.
     """
     middle = partners.shape[1] // 2
     then, there = centers[:, :, [middle]], partners[:, [middle]]
-    reach = FAR_BINS + 1 + _apart(centers, then, edges).max(axis=1)
-    return _apart(then, there, edges) - _apart(partners, there, edges).max(axis=0) < reach[:, None]
+    moves = _apart(centers, then, edges).max(axis=1)[:, None], _apart(partners, there, edges).max(axis=0)
+    return _apart(then, there, edges) < within + 1 + moves[0] + moves[1]
 
 
 def _apart(first: np.ndarray, second: np.ndarray, edges: np.ndarray) -> np.ndarray:

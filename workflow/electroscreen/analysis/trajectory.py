@@ -40,7 +40,7 @@ class Harvest:
     path
         The trajectory.
     frames, far_frames, frame_ps
-        Number of frames, of those in which pairs were counted beyond `contacts.FAR_A`, and the time between frames.
+        Number of frames, of those in which all pairs were counted (`contacts.far_every`), and the time between frames.
     volume_a3
         Mean volume of the box.
     pairs

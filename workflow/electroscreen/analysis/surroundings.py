@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 UNITS_AT_MOST = 200
-FRAMES_AT_ONCE = 16
+FRAMES_AT_ONCE = 32
 _AT_ONCE = 32_768  # distances of single precision, which with what is made of them fit into the cache of a core
 
 

@@ -192,6 +192,7 @@ def _read_block(plan: _Plan, number: int) -> _Block:
         file.set_offsets(plan.offsets)
         # The first is the frame before, or the first itself.
         read_nm = np.empty((FRAMES_AT_ONCE + 1, len(layout.masses_amu), 3), dtype=np.float32)
+        room_a = np.empty_like(read_nm)
         file.seek(max(start - 1, 0))
         file.read_direct_x(read_nm[0])
         file.seek(start)
@@ -201,7 +202,7 @@ def _read_block(plan: _Plan, number: int) -> _Block:
             frames = [file.read_direct_x(read_nm[i + 1]) for i in range(count)]
             block.times_ps[here] = [frame.time for frame in frames]
             block.edges_a[here] = edges_a = _edges(np.array([frame.box for frame in frames]))
-            positions_a = _ANGSTROM_PER_NM * read_nm[1 : count + 1]
+            positions_a = np.multiply(read_nm[1 : count + 1], _ANGSTROM_PER_NM, out=room_a[:count])
             for tally in tallies:
                 tally.add(positions_a, edges_a, first)
             _follow(block, plan, read_nm[1 : count + 1], here)

@@ -69,8 +69,9 @@ def probed(tmp_path):
     assert text.count("<head>") == text.count("</body>") == 1
     page = tmp_path / "probed.html"
     page.write_text(text.replace("<head>", "<head>" + LISTENS).replace("</body>", CLICKS + "</body>"), encoding="utf-8")
-    alone = "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-sync"
-    command = [BROWSER, *alone.split(), f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=10000"]
+    alone = "--headless --no-sandbox --disable-gpu --disable-dev-shm-usage --no-first-run --disable-sync"
+    quiet = "--disable-background-networking"
+    command = [BROWSER, *alone.split(), quiet, f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=10000"]
     done = subprocess.run(
         [*command, "--dump-dom", page.as_uri()], capture_output=True, text=True, timeout=240, check=True
     )

@@ -175,6 +175,18 @@ def test_a_shallow_minimum_defines_no_shell_but_a_peak():
     assert first_shell(deep, np.full(500, 0.01)).cutoff_bin * BIN_A == pytest.approx(3.4, abs=0.06)
 
 
+def test_a_peak_that_nothing_ends_is_said_to_have_no_end():
+    """Bulk begins where the shell ends: six partners of each ion make a peak that nobody doubts, and no minimum."""
+    frames = solution(np.arange(48).reshape(8, 6), bulk=1500, gap_a=2.5)
+    row = coordination([counted(frames)], contact_a=3.8)
+    assert row["first_peak_angstrom"] == pytest.approx(2.3, abs=0.05)
+    assert row["peak_height"] > 5
+    assert (row["coordination_number"], row["cutoff_angstrom"]) == (None, None)
+    assert row["flaws"] == ["shell not defined: no clear end"]
+    alone = coordination([count(list(frames), 3 * [EDGE_A], [0], range(8, 1508), blocks=10)], contact_a=3.8)
+    assert alone["flaws"] == ["shell not defined: no clear end"]  # six of one ion are no chance either
+
+
 def test_a_minimum_or_peak_within_the_noise_does_not_count():
     deep = curve_of(lambda r: step(r, 2.2) + peak(r, 2.6, 1.0, 0.2) - peak(r, 3.4, 0.6, 0.3))
     assert first_shell(deep, np.full(500, 0.25)).cutoff_bin is None

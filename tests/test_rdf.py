@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from analysis_helpers import count, fcc
 
-from electroscreen.analysis.contacts import NEAR_A
+from electroscreen.analysis.contacts import NEAR_A, far_every
+from electroscreen.analysis.coordination import coordination
 from electroscreen.analysis.counting import Counted, Tally, pair_counts
 from electroscreen.analysis.rdf import BIN_A, distribution, shell_volumes_a3
 from electroscreen.analysis.surroundings import Surroundings
@@ -146,3 +147,39 @@ def test_far_images_are_as_near_as_the_nearest():
     contacts = count([moved], edges, range(30), range(30)).contacts
     assert len(contacts.distance_a) == ((known < NEAR_A) & (known > 0)).sum()
     assert contacts.distance_a == pytest.approx(known[contacts.center, contacts.partner], abs=2e-5)
+
+
+@pytest.mark.parametrize("breathing", [0.0, 0.5])
+def test_far_away_some_frames_stand_for_all(breathing):
+    generator = np.random.default_rng(10)
+    edges = np.array([25.0, 27.0, 31.0]) + np.repeat(generator.normal(scale=breathing, size=(4, 3)), [9, 3, 11, 17], 0)
+    steps = generator.normal(scale=0.4, size=(40, 150, 3))
+    frames = generator.uniform(-40, 40, size=(150, 3)) + np.cumsum(steps, axis=0)
+    molecule = np.arange(150) // 3  # whose atoms are anywhere in the box
+    around = Surroundings.of(range(25), [range(10, 150)], [NEAR_A], molecule)
+    bins = int(edges.min() / 2 / BIN_A)
+    tallies = [Tally(around, bins, far_every=4) for _ in range(2)]
+    tallies[0].add(frames[:21], edges[:21], 0)
+    tallies[1].add(frames[21:], edges[21:], 21)
+    some = pair_counts(around, 0, [Counted.of(tally) for tally in tallies], bins)
+    every, fourth = (
+        count(frames[::step], edges[::step], range(25), range(10, 150), molecule, blocks=1) for step in (1, 4)
+    )
+    assert some.frames == 40
+    assert some.frames_of_block[:, [0, -1]].tolist() == [[21, 6], [19, 4]]
+    near_bins = round(NEAR_A / BIN_A)
+    for known, part in ((every, slice(near_bins)), (fourth, slice(near_bins, bins))):
+        assert (some.counts.sum(axis=0)[:, part] == known.counts[0, :, part]).all()
+        assert distribution([some]).g[part] == pytest.approx(distribution([known]).g[part])
+    pairs = [sorted(zip(of.frame, of.center, of.partner, strict=True)) for of in (some.contacts, every.contacts)]
+    assert pairs[0] == pairs[1]
+    row = coordination([some], None, radius_a=12.0)
+    near, beyond = (of.counts.sum(axis=(0, 1)) / of.frames / 25 for of in (every, fourth))
+    assert row["number_at_radius"] == pytest.approx(near[:near_bins].sum() + beyond[near_bins:600].sum())
+
+
+def test_far_bins_hold_as_much_as_near_ones():
+    wide, narrow = np.array([50.0, 46.0, 47.0]), np.array([50.0, 19.0, 47.0])
+    assert [far_every(frames, wide) for frames in (20, 399, 400, 2000, 20_000)] == [1, 1, 2, 10, 10]
+    assert far_every(20_000, narrow) == 1
+    assert NEAR_A / np.sqrt(far_every(20_000, wide)) < 2.1

@@ -20,6 +20,7 @@ from tables_helpers import (
 )
 
 from electroscreen.papers import read_papers
+from electroscreen.report.records import potential
 from electroscreen.report.tables import build_tables, count_verdicts, print_comparison, read_table
 
 CONTRACT = {
@@ -215,3 +216,9 @@ def test_what_nobody_asked_for_is_not_said_to_be_missing(tmp_path):
     assert said["Sn-FB QSE"] == "not computed: not asked for by box.boxes in the settings"
     assert said["Sn QSE"] == "not computed: boxes/sn_qse/analysis.json is missing"
     assert said["FB LE"] == "not computed: boxes/natfsi_dol_fec/analysis.json is missing"
+
+
+def test_the_variance_of_one_potential_is_zero_and_not_its_rounding(tmp_path):
+    for name, variance in {"Na": 8.05e-25, "DFOB": 0.12, "lost": None}.items():
+        write_json(tmp_path / "species" / name / "esp.json", {"verdict": "ok", "variance_ev2": variance})
+        assert potential(tmp_path, name)["variance_ev2"] == {"Na": 0.0, "DFOB": 0.12, "lost": None}[name]

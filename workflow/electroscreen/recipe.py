@@ -30,7 +30,7 @@ PROTOCOL = {
     "composition": 1,
     "packing": 1,
     "dynamics": 1,
-    "analysis": 4,
+    "analysis": 5,
 }
 
 # Settings of the stages after the geometry.

@@ -9,6 +9,8 @@ import numpy as np
 NEAR_A = 6.5  # the widest first shells (liquid alkali metals) and 1 Å more
 NEAR_IONS_A = 10.0  # room for a solvent molecule between two ions
 _KEPT_AT_MOST = 20_000_000
+_FAR_FRAMES = 200
+_FAR_EVERY_AT_MOST = 10
 
 
 @dataclass(frozen=True)
@@ -39,3 +41,15 @@ class Contacts:
 def kept_every(pairs_in_a_frame: int, frames: int) -> int:
     """Return of how many frames one is kept, so that the near pairs of all these frames fit into memory."""
     return max(1, -(-pairs_in_a_frame * frames // _KEPT_AT_MOST))
+
+
+def far_every(frames: int, edges_a: np.ndarray) -> int:
+    """Return of how many frames one has all its pairs counted, the others only those that are near enough to be kept.
+
+    200 frames at least, and one of ten: pairs of an ideal gas grow as r², so that a bin at 6.5 Å then holds as many as
+    one at 6.5 Å / √10 = 2.1 Å, where the nearest first shells are, does from all frames. In boxes that hardly reach
+    farther, all frames.
+    """
+    if edges_a.min() / 2 <= NEAR_IONS_A:
+        return 1
+    return min(max(1, frames // _FAR_FRAMES), _FAR_EVERY_AT_MOST)

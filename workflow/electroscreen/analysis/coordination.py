@@ -81,8 +81,12 @@ def coordination(
         bound = zero_count_bound(sum(table.shape[1] for table in tables))
         return row | {"coordination_number": 0.0, "low": 0.0, "high": bound, "flaws": [verdicts.NO_CONTACT]}
     if shell is None or shell.cutoff_bin is None:
-        seen = contact_a is not None and seen_within(curve, _ideal(replicas, bins), contact_a)
-        return row | {"flaws": [verdicts.TOO_FEW_CONTACTS if seen else verdicts.SHELL_NOT_DEFINED]}
+        if shell is not None and shell.first_peak_a <= (contact_a or np.inf):
+            return row | {"flaws": [verdicts.NO_CLEAR_END]}
+        if contact_a is not None and seen_within(curve, _ideal(replicas, bins), contact_a):
+            # Whatever peak is clear lies behind the one that is seen.
+            return row | dict.fromkeys(("first_peak_angstrom", "peak_height")) | {"flaws": [verdicts.TOO_FEW_CONTACTS]}
+        return row | {"flaws": [verdicts.SHELL_NOT_DEFINED]}
     row |= _number(replicas, tables, shell.cutoff_bin)
     flaws = [verdicts.SHELL_BEYOND_CONTACT] if contact_a is not None and shell.first_peak_a > contact_a else []
     flaws += [verdicts.SPARSE_SHELL] if sparse else []
@@ -162,7 +166,7 @@ def _within(
 ) -> tuple[float, float | None, float | None]:
     """Mean number of partners in the first bins, with its 95 % interval."""
     frames = [replica.frames for replica in replicas]
-    means = [replica.counts[:, :, :bins].sum() / replica.frames / replica.centers for replica in replicas]
+    means = [replica.mean_counts[:bins].sum() / replica.centers for replica in replicas]
     number = float(np.average(means, weights=frames))
     half = mean_half_width([table[:, :, :bins].sum(axis=2) for table in tables])
     return (number, None, None) if half is None else (number, max(number - half, 0.0), number + half)

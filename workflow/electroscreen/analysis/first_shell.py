@@ -69,7 +69,7 @@ def smoothed(g: np.ndarray) -> np.ndarray:
 
 
 def sparse_shell(curve: Distribution, ideal: np.ndarray) -> Shell | None:
-    """Return the first shell as the pairs show it that are there, or None.
+    """Return the first shell as the pairs show it that are there, or None if chance may make every peak.
 
     Parameters
     ----------
@@ -100,11 +100,9 @@ def sparse_shell(curve: Distribution, ideal: np.ndarray) -> Shell | None:
     else:
         return None
     end = _end_of_shell(smooth, np.zeros_like(smooth), int(peak))
-    if end is None:
-        return None
     pairs, width = curve.g * ideal, round(END_WITHIN_A / BIN_A)
-    if pairs[end - width : end + width].sum() > AT_ITS_END * pairs[:end].sum():
-        return None
+    if end is not None and pairs[end - width : end + width].sum() > AT_ITS_END * pairs[:end].sum():
+        end = None
     around = np.abs(curve.r_a - curve.r_a[peak]) <= HEIGHT_OVER_A / 2 + 1e-9
     return Shell(_vertex(curve.r_a, smooth, int(peak)), float(curve.g[around].mean()), end)
 

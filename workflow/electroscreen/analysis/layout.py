@@ -69,7 +69,8 @@ class Layout:
         sums, centre
             Shapes (species, frames, 3) and (frames, 3).
         """
-        sums = np.einsum("sa,fak->sfk", self._shares, positions, optimize=True)
+        # Frame by frame it stays in the cache, in double precision as well.
+        sums = np.array([self._shares @ frame for frame in positions]).swapaxes(0, 1)
         return sums[:-1], sums[-1]
 
     @cached_property

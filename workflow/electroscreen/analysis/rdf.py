@@ -25,7 +25,7 @@ class PairCounts:
     centers_of_unit
         Number of centres in each unit, shape (units,).
     frames_of_block
-        Shape (blocks,).
+        Frames of each block in which pairs so far apart were counted, shape (blocks, bins).
     counts_times_volume
         Counts of each frame times its volume, summed over frames and centres, shape (bins,).
     pairs
@@ -54,7 +54,12 @@ class PairCounts:
     @property
     def frames(self) -> int:
         """Number of frames."""
-        return int(self.frames_of_block.sum())
+        return int(self.frames_of_block[:, 0].sum())
+
+    @property
+    def mean_counts(self) -> np.ndarray:
+        """Mean number of pairs in a frame, shape (bins,)."""
+        return self.counts.sum(axis=(0, 1)) / self.frames_of_block.sum(axis=0)
 
 
 @dataclass(frozen=True)
@@ -79,15 +84,17 @@ class Distribution:
 def distribution(replicas: Sequence[PairCounts]) -> Distribution:
     """Return the pair distribution and the running coordination number.
 
-    g(r) = Σ_frames V × counts / (frames × pairs × 4/3 π (r₂³ - r₁³)), with the volume V of each frame and the number
-    of pairs that do not sit in one molecule, which is N(N-1) for atoms of one kind (Allen and Tildesley, Computer
-    Simulation of Liquids, 2nd ed. 2017, section 8.2).
+    g(r) = Σ_frames V × counts / (frames × pairs × 4/3 π (r₂³ - r₁³)), with the volume V of each frame, the number of
+    frames in which pairs so far apart were counted, and the number of pairs that do not sit in one molecule, which is
+    N(N-1) for atoms of one kind (Allen and Tildesley, Computer Simulation of Liquids, 2nd ed. 2017, section 8.2).
     """
     bins = min(replica.counts.shape[2] for replica in replicas)
     weighted = sum(replica.counts_times_volume[:bins] for replica in replicas)
     per_bin = sum(replica.counts.sum(axis=(0, 1))[:bins] for replica in replicas)
-    g = weighted / (shell_volumes_a3(bins) * sum(replica.frames * replica.pairs for replica in replicas))
-    per_center = per_bin / sum(replica.frames * replica.centers for replica in replicas)
+    frames = [replica.frames_of_block.sum(axis=0)[:bins] for replica in replicas]
+    seen = sum(of * replica.pairs for of, replica in zip(frames, replicas, strict=True))
+    g = weighted / (shell_volumes_a3(bins) * seen)
+    per_center = per_bin / sum(of * replica.centers for of, replica in zip(frames, replicas, strict=True))
     return Distribution((np.arange(bins) + 0.5) * BIN_A, g, np.cumsum(per_center) - per_center / 2)
 
 
@@ -98,4 +105,4 @@ def shell_volumes_a3(bins: int) -> np.ndarray:
 
 def per_center(counts: PairCounts) -> np.ndarray:
     """Return the mean number of partners of a centre, shape (blocks, units, bins)."""
-    return counts.counts / (counts.frames_of_block[:, None, None] * counts.centers_of_unit[:, None])
+    return counts.counts / (counts.frames_of_block[:, None] * counts.centers_of_unit[:, None])

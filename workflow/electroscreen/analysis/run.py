@@ -54,7 +54,8 @@ def analyse(
     Notes
     -----
     A box or a replica that failed is a result: every row asked for is written, with its verdict (see `verdicts`).
-    In the record, `frames` and `duration_ps` are sums over replicas, `centers` and `particles` are those of one box.
+    In the record, `frames`, `far_frames` (those in which pairs beyond 6.5 Å, or 10 Å of opposite ions, were counted
+    too, see `contacts.far_every`) and `duration_ps` are sums over replicas, `centers` and `particles` those of one box.
     """
     started = time.time()
     composition = read_json(composition_path)
@@ -74,6 +75,7 @@ def analyse(
         "verdict": content.pop("verdict"),
         "warnings": replicas.warnings,
         "frames": sum(harvest.frames for harvest in replicas.harvests),
+        "far_frames": sum(harvest.far_frames for harvest in replicas.harvests),
         "duration_ps": sum((harvest.frames - 1) * harvest.frame_ps for harvest in replicas.harvests),
         "replicas": len(replicas.harvests),
         "volume_a3": replicas.volume_a3 if replicas.harvests else None,

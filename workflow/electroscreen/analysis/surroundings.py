@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 UNITS_AT_MOST = 200
-FRAMES_AT_ONCE = 16
+FRAMES_AT_ONCE = 32
 _AT_ONCE = 32_768  # distances of single precision, which with what is made of them fit into the cache of a core
 
 
@@ -17,8 +17,7 @@ _AT_ONCE = 32_768  # distances of single precision, which with what is made of t
 class Surroundings:
     """Who is counted around whom.
 
-    All distances of centres to partners are computed: a sphere that reaches half across a box holds half of its
-    atoms, so that neighbour lists save nothing. An atom that is a partner in several pairs is looked at once.
+    An atom that is a partner in several pairs is looked at once.
 
     Attributes
     ----------

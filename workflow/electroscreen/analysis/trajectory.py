@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from electroscreen.analysis.contacts import NEAR_A, NEAR_IONS_A, kept_every
+from electroscreen.analysis.contacts import NEAR_A, NEAR_IONS_A, far_every, kept_every
 from electroscreen.analysis.counting import Counted, Tally, near_pairs, pair_counts
 from electroscreen.analysis.layout import Layout
 from electroscreen.analysis.rdf import BIN_A, PairCounts
@@ -39,8 +39,8 @@ class Harvest:
     ----------
     path
         The trajectory.
-    frames, frame_ps
-        Number of frames and the time between them.
+    frames, far_frames, frame_ps
+        Number of frames, of those in which all pairs were counted (`contacts.far_every`), and the time between frames.
     volume_a3
         Mean volume of the box.
     pairs
@@ -56,6 +56,7 @@ class Harvest:
 
     path: Path
     frames: int
+    far_frames: int
     frame_ps: float
     volume_a3: float
     pairs: dict[Pair, PairCounts]
@@ -99,6 +100,7 @@ def read_trajectory(
     return Harvest(
         path=path,
         frames=frames,
+        far_frames=-(-frames // plan.far_every),
         frame_ps=_spacing(np.concatenate([block.times_ps for block in blocks])),
         volume_a3=float(edges.prod(axis=1).mean()),
         pairs={
@@ -124,6 +126,7 @@ class _Plan:
     around: tuple[Surroundings, ...]
     bins: int
     every: int
+    far_every: int
 
 
 @dataclass
@@ -157,7 +160,8 @@ def _plan(path: Path, molecules: Sequence[Mapping[str, Any]], pairs: Sequence[Pa
         near_a = [NEAR_IONS_A if _opposite(pair, molecules) else NEAR_A for pair in own[-1]]
         around.append(Surroundings.of(atoms_of(center, molecules), partners, near_a, layout.molecule))
     every = kept_every(sum(near_pairs(one, positions, edges) for one in around), len(offsets))
-    return _Plan(path, offsets, layout, tuple(species), tuple(own), tuple(around), _bins(edges), every)
+    far = far_every(len(offsets), edges)
+    return _Plan(path, offsets, layout, tuple(species), tuple(own), tuple(around), _bins(edges), every, far)
 
 
 def _in_processes(plan: _Plan, threads: int) -> list[_Block]:
@@ -183,11 +187,12 @@ def _read_block(plan: _Plan, number: int) -> _Block:
         sums_a={name: np.empty((stop - start, 3)) for name in layout.molecules_of},
         followed=True,
     )
-    tallies = [Tally(around, plan.bins, plan.every) for around in plan.around]
+    tallies = [Tally(around, plan.bins, plan.every, plan.far_every) for around in plan.around]
     with XTCFile(str(plan.path)) as file:
         file.set_offsets(plan.offsets)
         # The first is the frame before, or the first itself.
         read_nm = np.empty((FRAMES_AT_ONCE + 1, len(layout.masses_amu), 3), dtype=np.float32)
+        room_a = np.empty_like(read_nm)
         file.seek(max(start - 1, 0))
         file.read_direct_x(read_nm[0])
         file.seek(start)
@@ -197,7 +202,7 @@ def _read_block(plan: _Plan, number: int) -> _Block:
             frames = [file.read_direct_x(read_nm[i + 1]) for i in range(count)]
             block.times_ps[here] = [frame.time for frame in frames]
             block.edges_a[here] = edges_a = _edges(np.array([frame.box for frame in frames]))
-            positions_a = _ANGSTROM_PER_NM * read_nm[1 : count + 1]
+            positions_a = np.multiply(read_nm[1 : count + 1], _ANGSTROM_PER_NM, out=room_a[:count])
             for tally in tallies:
                 tally.add(positions_a, edges_a, first)
             _follow(block, plan, read_nm[1 : count + 1], here)

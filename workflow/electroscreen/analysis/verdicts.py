@@ -11,7 +11,8 @@ Of a whole row
 
 Of a coordination number
     `no contact`            partners never came within the sum of the van der Waals radii: the number is zero
-    `shell not defined`     g(r) shows no clear first peak, or no clear minimum after it: no radius, no number
+    `shell not defined`     g(r) shows no clear peak within contact: no radius, no number
+    `shell not defined: no clear end`  the first peak is there, but no clear minimum follows it: no radius, no number
     `shell not defined: too few contacts`  there is a peak within contact, which so few pairs may also make by chance
     `shell beyond contact`  the first peak lies farther than the radii reach: these neighbours do not touch
     `shell of few contacts` the peak is no chance, but does not stand clear of how much centres differ
@@ -55,6 +56,7 @@ WRAPPED = "trajectory is wrapped or frames too far apart"
 
 NO_CONTACT = "no contact"
 SHELL_NOT_DEFINED = "shell not defined"
+NO_CLEAR_END = f"{SHELL_NOT_DEFINED}: no clear end"
 TOO_FEW_CONTACTS = f"{SHELL_NOT_DEFINED}: too few contacts"
 SHELL_BEYOND_CONTACT = "shell beyond contact"
 SPARSE_SHELL = "shell of few contacts"

@@ -14,6 +14,7 @@ from electroscreen.record import OK, read_json, usable
 
 NOT_COMPUTED = "not computed"
 VACUUM = "vacuum"
+ROUNDING_EV2 = 1e-12  # a millionth of an electronvolt, squared
 BINDING = ("interaction_ev", "counterpoise_ev", "deformation_ev", "binding_ev", "binding_uncorrected_ev")
 
 
@@ -53,7 +54,11 @@ def orbitals(results_dir: Path, species: str) -> dict[str, Any]:
 
 def potential(results_dir: Path, species: str) -> dict[str, Any]:
     """Return the record of a species' electrostatic potential."""
-    return read_record(results_dir, f"species/{species}/esp.json") | {"species": species}
+    record = read_record(results_dir, f"species/{species}/esp.json") | {"species": species}
+    # A bare ion has one potential all over its surface: what is left of the variance is rounding.
+    if 0 < (record.get("variance_ev2") or 0) < ROUNDING_EV2:
+        record["variance_ev2"] = 0.0
+    return record
 
 
 def charge_rows(results_dir: Path, species: str) -> list[dict[str, Any]]:

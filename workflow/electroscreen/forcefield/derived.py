@@ -20,6 +20,7 @@ from electroscreen.forcefield.hessian_fit import (
     SAME_BEND_RADIAN,
     Stiffness,
     balance,
+    compliance,
     fit,
     spring_hessian,
 )
@@ -87,10 +88,12 @@ def derived(
     same_bend = SAME_ANGLE_RADIAN if cage else SAME_BEND_RADIAN
     source = f"fit to the {reference.level} Hessian"
     without_springs = bare.hessian(positions_angstrom)
+    give = compliance(reference.hessian, positions_angstrom, masses_amu)
+    ways = give, bare.forces(positions_angstrom)
     strained = np.zeros_like(without_springs)
     for _ in range(BALANCINGS):
         wanted = reference.hessian - without_springs - strained
-        stiff = fit(coordinates, classes, positions_angstrom, masses_amu, wanted, same_bend)
+        stiff = fit(coordinates, classes, positions_angstrom, masses_amu, wanted, same_bend, ways)
         relaxed = _springs(stiff, positions_angstrom, source)
         free = _mechanics(species, plain, [*fixed, *relaxed], masses_amu, found)
         stiff = balance(stiff, positions_angstrom, free.forces(positions_angstrom))

@@ -1,7 +1,8 @@
 """Relaxed torsion scans by the written force field, beside DFT: energies along one torsion, everything else relaxed.
 
 Run by hand: `python tests/validation/torsions.py DME --folder scans --csv torsions.csv`. The geometries at each angle
-are relaxed by GFN2-xTB from the force field's (which relaxes its own), the reference energy is DFT's there; BPh4- has GFN2-xTB's.
+are relaxed by GFN2-xTB, from the force field's, which has its own; the reference energy is DFT's there, of BPh4-
+GFN2-xTB's.
 """
 
 from __future__ import annotations

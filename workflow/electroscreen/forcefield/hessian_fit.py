@@ -28,9 +28,10 @@ SAME_BEND_RADIAN = np.radians(25.0)
 
 WEAKEST_PULL = 0.05  # of the strongest
 CANCELLED = 0.1  # what pulls that cancel leave of their size
-# Off its place by so much (ways of the atoms times the root of their masses, Å and amu), a molecule counts as badly
-# given back as if all of its Hessian were missing.
-FAR_OFF = 3.0
+# What a bond and an angle may be off by; if all were off by ten times as much, a molecule would count as badly given
+# back as if all of its Hessian were missing.
+OFF, FAR_OFF = {"bond": 0.02, "angle": np.radians(2.0)}, 10.0
+RELUCTANCE = 0.3  # a length at rest shifted by three times as much counts as one bond off by so much
 SOFTEST_PER_CM = 30.0  # what is softer than this does not tell where it rests
 SHORTEST_ANGSTROM, SHARPEST_RADIAN = 0.5, np.radians(20.0)
 
@@ -56,7 +57,7 @@ def fit(
     masses_amu: Sequence[float],
     hessian: np.ndarray,
     same_bend_radian: float = SAME_ANGLE_RADIAN,
-    ways: tuple[np.ndarray, np.ndarray] | None = None,
+    bends: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> list[Stiffness]:
     """Return the stiffnesses that reproduce a Hessian best, and hold the geometry.
 
@@ -74,8 +75,8 @@ def fit(
         What they have to explain, kJ/mol/angstrom^2, shape (3N, 3N): the molecule's without that of all fixed terms.
     same_bend_radian
         Angles between atoms of the same classes are told apart if their sizes leave a gap of more than this.
-    ways
-        How far a force moves the molecule, see `compliance`, and the forces of all fixed terms on the atoms at the
+    bends
+        What forces do to bonds and angles, see `compliance`, and the forces of all fixed terms on the atoms at the
         geometry, kJ/mol/angstrom, shape (N, 3).
 
     Returns
@@ -92,11 +93,11 @@ def fit(
         vectors = np.array([b for member in members for b in wilson_vectors(member, positions_angstrom)]) * weight
         columns.append((vectors.T @ vectors).ravel())
     target = (hessian * weight[:, None] * weight).ravel()
-    if ways is not None:
-        moved, to_move = _moved(groups, positions_angstrom, *ways)
-        share = np.linalg.norm(target) / FAR_OFF
-        columns = [np.concatenate([column, share * row]) for column, row in zip(columns, moved, strict=True)]
-        target = np.concatenate([target, share * to_move])
+    if bends is not None:
+        bent, to_bend = _bent(groups, positions_angstrom, *bends)
+        share = np.linalg.norm(target) / (FAR_OFF * np.sqrt(len(to_bend)))
+        columns = [np.concatenate([column, share * row]) for column, row in zip(columns, bent, strict=True)]
+        target = np.concatenate([target, share * to_bend])
     # Columns of lengths and of angles differ by orders of magnitude.
     scale = np.linalg.norm(columns, axis=1)
     solution, _ = nnls(np.array(columns).T / scale, target)
@@ -106,38 +107,48 @@ def fit(
     ]
 
 
-def compliance(hessian: np.ndarray, positions_angstrom: np.ndarray, masses_amu: Sequence[float]) -> np.ndarray:
-    """Return what turns forces, kJ/mol/angstrom, into the ways they move a molecule, angstrom times root of amu.
+def compliance(
+    coordinates: Sequence[Coordinate], hessian: np.ndarray, positions_angstrom: np.ndarray, masses_amu: Sequence[float]
+) -> np.ndarray:
+    """Return what turns forces, kJ/mol/angstrom, into changes of bonds and angles, as multiples of 0.02 Å and of 2°.
 
-    Modes below 30 cm-1, imaginary ones among them, give way as one of 30 cm-1 does; the molecule as a whole does not.
+    Modes below 30 cm-1, imaginary ones among them, give way as one of 30 cm-1 does.
     """
     root = np.sqrt(np.repeat(masses_amu, 3))
     rigid = _rigid_motions(positions_angstrom, np.asarray(masses_amu))
     outside = np.eye(len(root)) - rigid @ rigid.T
     values, modes = np.linalg.eigh(outside @ (hessian / root[:, None] / root) @ outside)
     softest = (SOFTEST_PER_CM * 2 * np.pi * 2.99792458e10 / 1e13) ** 2
-    return outside @ (modes / np.maximum(values, softest)) @ modes.T @ outside / root
+    moved = outside @ (modes / np.maximum(values, softest)) @ modes.T @ outside / root / root[:, None]
+    rows = [v / OFF[c.kind] for c in coordinates if c.kind in OFF for v in wilson_vectors(c, positions_angstrom)]
+    return np.array(rows) @ moved
 
 
-def balance(stiff: Sequence[Stiffness], positions_angstrom: np.ndarray, forces: np.ndarray) -> list[Stiffness]:
-    """Return the same springs with bonds and angles at rest so that the molecule feels no force at its geometry.
+def balance(
+    stiff: Sequence[Stiffness], positions_angstrom: np.ndarray, give: np.ndarray, forces: np.ndarray
+) -> list[Stiffness]:
+    """Return the same springs with bonds and angles at rest so that the molecule rests at its geometry.
 
     Charges within a molecule push its atoms apart; springs that rest at the geometry itself would give way by some
-    hundredths of an angstrom. Of all shifts that balance the forces, the one that stores least energy is taken.
+    hundredths of an angstrom. What bends back least is sought, without going far: bonds that share a length without
+    being equal (B-F along and across a puckered ring) press in ways that no such shift can balance.
 
     Parameters
     ----------
+    give
+        See `compliance`.
     forces
         On the atoms at `positions_angstrom` with the springs as they are, kJ/mol/angstrom, shape (N, 3).
     """
     movable = [i for i, g in enumerate(stiff) if g.k_kj_per_mol and _pulls_as_one(g.members, positions_angstrom)]
-    pulls = np.array([_pull(stiff[i].members, positions_angstrom) for i in movable]).T
-    root = np.sqrt([stiff[i].k_kj_per_mol for i in movable])
-    # Nor must groups whose pulls cancel each other, as in a cage, be stretched without end for a tiny force.
-    tension = root * np.linalg.lstsq(pulls * root, forces.ravel(), rcond=WEAKEST_PULL)[0]
+    units = np.array([OFF[stiff[i].members[0].kind] for i in movable])
+    pulls = [stiff[i].k_kj_per_mol * _pull(stiff[i].members, positions_angstrom) for i in movable]
+    bends = give @ np.reshape(pulls, (len(movable), positions_angstrom.size)).T * units
+    reluctant = np.vstack([bends, np.diag(np.full(len(movable), RELUCTANCE))])
+    wanted = np.concatenate([give @ forces.ravel(), np.zeros(len(movable))])
     shifted = list(stiff)
-    for i, d in zip(movable, tension, strict=True):
-        rest = stiff[i].rest - float(d) / stiff[i].k_kj_per_mol
+    for i, d in zip(movable, units * np.linalg.lstsq(reluctant, wanted, rcond=None)[0], strict=True):
+        rest = stiff[i].rest - float(d)
         if stiff[i].members[0].kind == "angle":
             rest = min(max(rest, SHARPEST_RADIAN), np.pi)
             # Bent by a few degrees only, an angle would have nothing to hold the direction in which it is bent.
@@ -192,18 +203,20 @@ def frequencies_per_cm(hessian: np.ndarray, positions_angstrom: np.ndarray, mass
     return np.sign(values) * np.sqrt(np.abs(values)) * 1e13 / (2 * np.pi * 2.99792458e10)
 
 
-def _moved(
+def _bent(
     groups: Sequence[Sequence[Coordinate]], positions_angstrom: np.ndarray, give: np.ndarray, forces: np.ndarray
 ) -> tuple[list[np.ndarray], np.ndarray]:
-    """How far each group of stiffness 1 moves the molecule, and how far the forces do in the other direction.
+    """How far each group of stiffness 1 bends the molecule, and how far the forces do in the other direction.
 
     Only in directions in which no group pulls as a whole: for those there is `balance`.
     """
     pulls = [_pull(members, positions_angstrom) for members in groups if _pulls_as_one(members, positions_angstrom)]
     pulled, sizes, _ = np.linalg.svd(np.reshape(pulls, (len(pulls), positions_angstrom.size)).T, full_matrices=False)
     directions = np.linalg.qr(give @ pulled[:, sizes > WEAKEST_PULL * sizes.max(initial=0.0)])[0]
-    ways = [give @ vector for vector in (*(_strain(members, positions_angstrom) for members in groups), forces.ravel())]
-    *strained, forced = (way - directions @ (directions.T @ way) for way in ways)
+    bends = [
+        give @ vector for vector in (*(_strain(members, positions_angstrom) for members in groups), forces.ravel())
+    ]
+    *strained, forced = (bend - directions @ (directions.T @ bend) for bend in bends)
     return strained, forced
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from forcefield_helpers import (
+    bond_angle,
     embedded,
     force_field,
     in_vacuum,
@@ -163,6 +164,22 @@ def test_what_gaff2_lacks_is_derived_from_the_hessian(tmp_path):
     assert record["layers"]["bonded"] == "derived"
     assert record["quality"]["level"] == "GFN2-xTB"
     assert "GFN2-xTB Hessian" in next(t["source"] for t in record["parameters"] if t["term"] == "bond")
+
+
+def test_a_shape_that_types_cannot_tell_is_derived(tmp_path):
+    """To GAFF2 all F-S-F of an octahedron are one angle; with it, fluorines that stand opposite would fold together."""
+    one = species("SF6", "FS(F)(F)(F)(F)F")
+    ends = 1.58 * np.array([[1, 0, 0], [0, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]])
+    assert "angle F-S-F: 180° in the geometry" in typing.gaff2(one, ends, graph.skeleton(one, ends)).refusal
+    xml, record = force_field(tmp_path, one, ends, [-0.1, 0.6, *[-0.1] * 5])
+    assert record["verdict"] == "ok"
+    angles = [t["values"]["angle_degree"] for t in record["parameters"] if t["term"] == "angle"]
+    assert sorted(round(angle) for angle in angles) == [*[90] * 12, *[180] * 3]
+    x, _ = minimised(in_vacuum(xml, "SF6")[1], shaken(ends))
+    assert sorted(np.degrees([bond_angle(x, (i, 1, k)) for i in (0, 2) for k in (3, 4, 5, 6)])) == pytest.approx(
+        [90.0] * 8, abs=0.5
+    )
+    assert np.degrees(bond_angle(x, (0, 1, 2))) > 179
 
 
 def test_water_stays_refused(tmp_path):

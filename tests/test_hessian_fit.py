@@ -10,7 +10,14 @@ from scipy.constants import atomic_mass, c, physical_constants
 from electroscreen.forcefield import graph
 from electroscreen.forcefield.derived import Reference, _torsion_well, derived
 from electroscreen.forcefield.ffxml import force_field_xml
-from electroscreen.forcefield.hessian_fit import fit, frequencies_per_cm, hessian_in_kj_per_mol, symmetry_groups
+from electroscreen.forcefield.hessian_fit import (
+    SAME_BEND_RADIAN,
+    compliance,
+    fit,
+    frequencies_per_cm,
+    hessian_in_kj_per_mol,
+    symmetry_groups,
+)
 from electroscreen.forcefield.internal import Coordinate, wilson_vectors
 from electroscreen.forcefield.mechanics import Mechanics
 from electroscreen.forcefield.terms import Term, bond_values, lj_values
@@ -70,6 +77,45 @@ def test_nothing_is_softer_than_nothing():
     stiffness = {**dict.fromkeys(OXYGEN_HYDROGEN, 4600.0), ANGLE: -50.0}
     found = fit(list(stiffness), [0, 1, 1], WATER, [16.0, 1.0, 1.0], springs(stiffness, WATER))
     assert found[1].k_kj_per_mol == 0
+
+
+def crowded() -> tuple[np.ndarray, dict[Coordinate, float]]:
+    """Four atoms about one, pressed from a tetrahedron's 109.5° to 102° and 113.4°, and springs that belong there."""
+    half = np.radians(51.0)
+    ends = [[np.sin(half), 0, np.cos(half)], [-np.sin(half), 0, np.cos(half)]]
+    ends += [[0, np.sin(half), -np.cos(half)], [0, -np.sin(half), -np.cos(half)]]
+    bonds = {Coordinate("bond", (0, i)): 1400.0 for i in range(1, 5)}
+    angles = {Coordinate("angle", (i, 0, k)): 350.0 for i in range(1, 5) for k in range(i + 1, 5)}
+    return np.vstack([np.zeros(3), 1.6 * np.array(ends)]), bonds | angles
+
+
+@pytest.mark.parametrize("by_the_hessian", [350.0, 100.0])
+def test_springs_are_as_stiff_as_it_takes_to_stand_against_crowding(by_the_hessian):
+    """What the Hessian alone leaves too soft, the forces that press the angles apart make as stiff as it must be."""
+    x, stiffness = crowded()
+    masses, classes = [10.8, *[12.0] * 4], [0, 1, 1, 1, 1]
+    true = springs(stiffness, x)
+    seen = springs({c: k if c.kind == "bond" else by_the_hessian for c, k in stiffness.items()}, x)
+    angles = [c for c in stiffness if c.kind == "angle"]
+    rest = np.mean([c.value(x) for c in angles])
+    pressed = sum(350.0 * (c.value(x) - rest) * wilson_vectors(c, x)[0] for c in angles).reshape(x.shape)
+    bends = compliance(list(stiffness), true, x, masses), pressed
+    assert [g.k_kj_per_mol for g in fit(list(stiffness), classes, x, masses, seen, SAME_BEND_RADIAN)] == pytest.approx(
+        [1400.0, by_the_hessian], rel=1e-6
+    )
+    bond, angle = fit(list(stiffness), classes, x, masses, seen, SAME_BEND_RADIAN, bends)
+    assert len(angle.members) == 6
+    assert np.degrees(angle.rest) == pytest.approx(109.6, abs=0.1)
+    assert bond.k_kj_per_mol == pytest.approx(1400, rel=0.05)
+    assert angle.k_kj_per_mol == pytest.approx(350, rel=1e-6 if by_the_hessian == 350 else 0.15)
+
+
+def test_a_force_moves_a_spring_by_what_its_stiffness_says():
+    x, masses, k = np.array([[0.0, 0, 0], [1.1, 0, 0]]), [2.0, 6.0], 500.0
+    bond = Coordinate("bond", (0, 1))
+    give = compliance([bond], springs({bond: k}, x), x, masses)
+    assert give @ np.array([-7.0, 0, 0, 7.0, 0, 0]) == pytest.approx([7.0 / k / 0.02])
+    assert give @ np.array([3.0, 1, 0, 9.0, 3, 0]) == pytest.approx([0.0], abs=1e-9)
 
 
 def test_angles_of_different_size_are_told_apart_though_their_atoms_are_alike():

@@ -23,8 +23,7 @@ LIMITS = {
     "o-carborane": (60, 0.10, 0.02, 2.0),
     "m-carborane": (60, 0.10, 0.02, 2.0),
     "p-carborane": (60, 0.10, 0.02, 2.0),
-    # Its phenyls crowd each other: GAFF2 bends C-B-C by 5° more than GFN2-xTB does.
-    "BPh4": (90, 0.25, 0.02, 6.0),
+    "BPh4": (60, 0.10, 0.02, 2.0),
 }
 
 

@@ -1,7 +1,8 @@
 """Relaxed torsion scans by the written force field, beside DFT: energies along one torsion, everything else relaxed.
 
 Run by hand: `python tests/validation/torsions.py DME --folder scans --csv torsions.csv`. The geometries at each angle
-are relaxed by GFN2-xTB (the force field relaxes its own), the reference energy is DFT's there; BPh4- has GFN2-xTB's.
+are relaxed by GFN2-xTB, from the force field's, which has its own; the reference energy is DFT's there, of BPh4-
+GFN2-xTB's.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from electroscreen.species import Species
 HARTREE_KJ, EV_KJ = 2625.4996394799, 96.48533212331
 LEVEL = {"functional": "b3lypg", "basis": "6-31g(d,p)", "cartesian": True, "heavy_basis": "def2-svp"}
 HOLD_KJ_PER_RAD2 = 1e5
-FORCE_EV_PER_ANGSTROM, STEPS = 0.01, 150
+FORCE_EV_PER_ANGSTROM, STEPS = 0.02, 150
 FAIR_KJ = 4.0
 
 
@@ -55,7 +56,7 @@ SCANS = {
     ),
     "PhBH3": Scan("[BH3-]c1ccccc1", (7, 0, 1, 2), tuple(np.arange(90, -1, -30.0)), -1, "phenyl about B-C"),
     "BPh4": Scan(
-        "c1ccccc1[B-](c1ccccc1)(c1ccccc1)c1ccccc1", (7, 6, 5, 0), tuple(np.arange(-90, 91, 30.0)), -1,
+        "c1ccc(cc1)[B-](c1ccccc1)(c1ccccc1)c1ccccc1", (2, 3, 6, 7), tuple(np.arange(150, -1, -45.0)), -1,
         "phenyl about B-C", "gfn2", "sto-3g",
     ),
 }  # fmt: skip
@@ -66,8 +67,7 @@ def held(one: Species, x: np.ndarray, atoms: tuple[int, ...], degree: float) -> 
     from ase.constraints import FixInternals
     from ase.optimize import BFGS
 
-    turned = turn(one, x, atoms, degree)
-    cluster = xtb_atoms(one, turned)
+    cluster = xtb_atoms(one, x)
     cluster.set_constraint(FixInternals(dihedrals_deg=[[degree % 360, list(atoms)]]))
     BFGS(cluster, logfile=None).run(fmax=FORCE_EV_PER_ANGSTROM, steps=STEPS)
     return cluster.positions.copy(), float(cluster.get_potential_energy()) * EV_KJ
@@ -105,8 +105,10 @@ def by_dft(one: Species, x: np.ndarray) -> float:
     return HARTREE_KJ * (solved.mean_field.e_tot + float(attraction))
 
 
-def by_force_field(xml: Path, name: str, x: np.ndarray, atoms: tuple[int, ...], degree: float) -> float:
-    """Energy in kJ/mol at the minimum where the torsion has this angle."""
+def by_force_field(
+    xml: Path, name: str, x: np.ndarray, atoms: tuple[int, ...], degree: float
+) -> tuple[np.ndarray, float]:
+    """Positions in Å and energy in kJ/mol at the minimum where the torsion has this angle."""
     import openmm
     from openmm import app
 
@@ -128,7 +130,8 @@ def by_force_field(xml: Path, name: str, x: np.ndarray, atoms: tuple[int, ...], 
     run = openmm.Context(system, integrator, openmm.Platform.getPlatformByName("Reference"))
     run.setPositions(0.1 * x)
     openmm.LocalEnergyMinimizer.minimize(run, 0.1, 0)
-    return run.getState(getEnergy=True, groups=set(range(31))).getPotentialEnergy()._value
+    state = run.getState(getEnergy=True, getPositions=True, groups=set(range(31)))
+    return 10 * state.getPositions(asNumpy=True)._value, state.getPotentialEnergy()._value
 
 
 def written(name: str, scan: Scan, folder: Path) -> tuple[Species, np.ndarray, Path]:
@@ -160,12 +163,13 @@ def scanned(name: str, folder: Path) -> list[dict]:
     rows = []
     for degree in scan.degrees:
         if str(degree) not in done:
-            x, by_xtb = held(one, x, scan.atoms, degree)
+            turned, _ = by_force_field(xml, name, turn(one, x, scan.atoms, degree), scan.atoms, degree)
+            x, by_xtb = held(one, turn(one, turned, scan.atoms, degree), scan.atoms, degree)
             energy = by_dft(one, x) if scan.reference == "dft" else by_xtb
             done[str(degree)] = {"x": x.tolist(), "gfn2_kj": by_xtb, "kj": energy}
             kept.write_text(json.dumps(done), encoding="utf-8")
         x = np.array(done[str(degree)]["x"])
-        ours = by_force_field(xml, name, x, scan.atoms, degree)
+        _, ours = by_force_field(xml, name, x, scan.atoms, degree)
         rows.append({"degree": degree, "reference": done[str(degree)]["kj"], "gfn2": done[str(degree)]["gfn2_kj"]})
         rows[-1]["force_field"] = ours
     lowest = min(range(len(rows)), key=lambda k: rows[k]["reference"])

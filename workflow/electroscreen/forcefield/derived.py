@@ -20,6 +20,7 @@ from electroscreen.forcefield.hessian_fit import (
     SAME_BEND_RADIAN,
     Stiffness,
     balance,
+    compliance,
     fit,
     spring_hessian,
 )
@@ -78,7 +79,7 @@ def derived(
     stiff_all_over = _rigid(plain, positions_angstrom)
     found.excluded_pairs = graph.all_pairs(plain) if stiff_all_over else graph.pairs_within(cage, plain)
     charge_terms = [Term("charge", (i,), {"charge_e": q}, "automatic", "RESP") for i, q in enumerate(charges_e)]
-    turning = _free_torsions(plain, cage, borrowed, found.warnings)
+    turning = _free_torsions(plain, cage, borrowed, positions_angstrom, found.warnings)
     blanks = [Term("bond", atoms, bond_values(1.0, 0.0), LAYER, "") for atoms in graph.bonds(plain)]
     fixed = [*charge_terms, *borrowed.lj, *turning]
     bare = _mechanics(species, plain, [*fixed, *blanks], masses_amu, found)
@@ -87,13 +88,15 @@ def derived(
     same_bend = SAME_ANGLE_RADIAN if cage else SAME_BEND_RADIAN
     source = f"fit to the {reference.level} Hessian"
     without_springs = bare.hessian(positions_angstrom)
+    give = compliance(coordinates, reference.hessian, positions_angstrom, masses_amu)
+    bends = give, bare.forces(positions_angstrom)
     strained = np.zeros_like(without_springs)
     for _ in range(BALANCINGS):
         wanted = reference.hessian - without_springs - strained
-        stiff = fit(coordinates, classes, positions_angstrom, masses_amu, wanted, same_bend)
+        stiff = fit(coordinates, classes, positions_angstrom, masses_amu, wanted, same_bend, bends)
         relaxed = _springs(stiff, positions_angstrom, source)
         free = _mechanics(species, plain, [*fixed, *relaxed], masses_amu, found)
-        stiff = balance(stiff, positions_angstrom, free.forces(positions_angstrom))
+        stiff = balance(stiff, positions_angstrom, give, free.forces(positions_angstrom))
         bonded = _springs(stiff, positions_angstrom, source)
         whole = _mechanics(species, plain, [*fixed, *bonded], masses_amu, found)
         # Springs under tension have a Hessian beyond their stiffness.
@@ -123,11 +126,11 @@ def refusals_of(species: Species, plain, sizes: Mapping[int, Term]) -> list[Miss
     ]
 
 
-def _free_torsions(plain, cage: set[int], borrowed: Borrowed, notes: list[str]) -> list[Term]:
+def _free_torsions(plain, cage: set[int], borrowed: Borrowed, positions: np.ndarray, notes: list[str]) -> list[Term]:
     """Torsions about bonds outside of rings: GAFF2's where it knows them, none about a bond to boron."""
     terms, untold = [], set()
     for atoms in graph.torsions(plain):
-        if not graph.turns(plain, *atoms[1:3]) or cage & set(atoms[1:3]):
+        if not graph.turns(plain, *atoms[1:3]) or cage & set(atoms[1:3]) or _flat_at_boron(plain, atoms, positions):
             continue
         central = [plain.GetAtomWithIdx(i).GetSymbol() for i in atoms[1:3]]
         values = None
@@ -148,7 +151,9 @@ def _stiff_coordinates(plain, cage: set[int], positions: np.ndarray, classes: Se
     stiff += [
         Coordinate("torsion", atoms)
         for atoms in graph.torsions(plain)
-        if not graph.turns(plain, *atoms[1:3]) and not cage & set(atoms[1:3]) and not _nearly_straight(atoms, positions)
+        if (not graph.turns(plain, *atoms[1:3]) or _flat_at_boron(plain, atoms, positions))
+        and not cage & set(atoms[1:3])
+        and not _nearly_straight(atoms, positions)
     ]
     for centre, around in graph.threefold_centres(plain):
         # Centres that are the same by symmetry are read in the same order, so that they share a stiffness.
@@ -157,6 +162,20 @@ def _stiff_coordinates(plain, cage: set[int], positions: np.ndarray, classes: Se
         if abs(np.sin(improper.value(positions))) < np.sin(PLANAR_RADIAN):
             stiff.append(improper)
     return stiff
+
+
+def _flat_at_boron(plain, atoms: tuple[int, ...], positions: np.ndarray) -> bool:
+    """Whether the two middle atoms are a boron of three bonds and a neighbour of two that lies flat on it.
+
+    Its empty orbital takes part in the bond (B-O of a boric ester), which turns by half a circle at a time, as a double
+    bond does; so its stiffness tells the barrier.
+    """
+    ends = [plain.GetAtomWithIdx(i) for i in atoms[1:3]]
+    if not any(
+        one.GetSymbol() == "B" and one.GetDegree() == 3 and other.GetDegree() == 2 for one, other in (ends, ends[::-1])
+    ):
+        return False
+    return abs(np.sin(Coordinate("torsion", atoms).value(positions))) < np.sin(PLANAR_RADIAN)
 
 
 def _rigid(plain, positions: np.ndarray) -> bool:
@@ -196,12 +215,13 @@ def _terms(group: Stiffness, positions: np.ndarray, source: str) -> list[Term]:
 def _torsion_well(own_radian: float, rest_radian: float, k_kj_per_mol: float) -> dict[str, list]:
     """Return k (1 + cos(nφ - phase)) with its minimum and curvature where the molecule has them.
 
-    The curvature at the minimum is k n². A period of two or three is taken where it has a minimum within 10° of the
-    geometry, so that a ring may turn over into its mirror image; else one, with the minimum just there.
+    The curvature at the minimum is k n². A period of two or three is taken where it has a minimum near to the
+    geometry, so that a ring may turn over into its mirror image; else one, with the minimum just there. (Many torsions
+    pulling at a ring from 10° away bend its angles by as much.)
     """
-    for n, phase in ((2, 180.0), (3, 0.0), (3, 180.0), (2, 0.0)):
+    for n, phase, near in ((2, 180.0, 10), (3, 0.0, 3), (3, 180.0, 3), (2, 0.0, 3)):
         away = (n * np.degrees(rest_radian) - phase - 180 + 180) % 360 - 180
-        if abs(away) < 10 * n:
+        if abs(away) < near * n:
             return torsion_values([(n, phase, k_kj_per_mol / n**2)])
     minimum = np.degrees(np.copysign(rest_radian, own_radian))
     return torsion_values([(1, float(minimum - 180), k_kj_per_mol)])

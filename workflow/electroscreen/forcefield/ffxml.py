@@ -99,8 +99,10 @@ def _add_residue(
     residue = ElementTree.SubElement(ElementTree.SubElement(root, "Residues"), "Residue", name=name)
     for i, atom in enumerate(names):
         _add(residue, "Atom", {"name": atom, "type": types[i], "charge": charges[i]})
-    for term in _of("bond", terms):
-        _add(residue, "Bond", {"atomName1": names[term.atoms[0]], "atomName2": names[term.atoms[1]]})
+    # OpenMM matches a residue by its graph only, and may take one of two like atoms for the other: with bonds in any
+    # order it did, and a puckered ring's torsions turned the wrong way. In the atoms' order each is taken for itself.
+    for first, second in sorted(tuple(sorted(term.atoms)) for term in _of("bond", terms)):
+        _add(residue, "Bond", {"atomName1": names[first], "atomName2": names[second]})
 
 
 def _add_nonbonded(root: ElementTree.Element, types: Sequence[str], terms: Sequence[Term]) -> None:

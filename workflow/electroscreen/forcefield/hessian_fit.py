@@ -27,6 +27,12 @@ SAME_ANGLE_RADIAN = np.radians(8.0)
 SAME_BEND_RADIAN = np.radians(25.0)
 
 WEAKEST_PULL = 0.05  # of the strongest
+CANCELLED = 0.1  # what pulls that cancel leave of their size
+# What a bond and an angle may be off by; if all were off by ten times as much, a molecule would count as badly given
+# back as if all of its Hessian were missing.
+OFF, FAR_OFF = {"bond": 0.02, "angle": np.radians(2.0)}, 10.0
+RELUCTANCE = 0.3  # a length at rest shifted by three times as much counts as one bond off by so much
+SOFTEST_PER_CM = 30.0  # what is softer than this does not tell where it rests
 SHORTEST_ANGSTROM, SHARPEST_RADIAN = 0.5, np.radians(20.0)
 
 
@@ -51,8 +57,13 @@ def fit(
     masses_amu: Sequence[float],
     hessian: np.ndarray,
     same_bend_radian: float = SAME_ANGLE_RADIAN,
+    bends: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> list[Stiffness]:
-    """Return the stiffnesses that reproduce a Hessian best.
+    """Return the stiffnesses that reproduce a Hessian best, and hold the geometry.
+
+    Springs that share one length or angle at rest without being equal are strained at the geometry: what crowding has
+    bent, they bend back. So the other terms' forces, too, say how stiff they are. (The four phenyls of
+    tetraphenylborate press its C-B-C to 102° and 113°; springs from the Hessian alone give way to 97°.)
 
     Parameters
     ----------
@@ -64,6 +75,9 @@ def fit(
         What they have to explain, kJ/mol/angstrom^2, shape (3N, 3N): the molecule's without that of all fixed terms.
     same_bend_radian
         Angles between atoms of the same classes are told apart if their sizes leave a gap of more than this.
+    bends
+        What forces do to bonds and angles, see `compliance`, and the forces of all fixed terms on the atoms at the
+        geometry, kJ/mol/angstrom, shape (N, 3).
 
     Returns
     -------
@@ -79,6 +93,11 @@ def fit(
         vectors = np.array([b for member in members for b in wilson_vectors(member, positions_angstrom)]) * weight
         columns.append((vectors.T @ vectors).ravel())
     target = (hessian * weight[:, None] * weight).ravel()
+    if bends is not None:
+        bent, to_bend = _bent(groups, positions_angstrom, *bends)
+        share = np.linalg.norm(target) / (FAR_OFF * np.sqrt(len(to_bend)))
+        columns = [np.concatenate([column, share * row]) for column, row in zip(columns, bent, strict=True)]
+        target = np.concatenate([target, share * to_bend])
     # Columns of lengths and of angles differ by orders of magnitude.
     scale = np.linalg.norm(columns, axis=1)
     solution, _ = nnls(np.array(columns).T / scale, target)
@@ -88,25 +107,48 @@ def fit(
     ]
 
 
-def balance(stiff: Sequence[Stiffness], positions_angstrom: np.ndarray, forces: np.ndarray) -> list[Stiffness]:
-    """Return the same springs with bonds and angles at rest so that the molecule feels no force at its geometry.
+def compliance(
+    coordinates: Sequence[Coordinate], hessian: np.ndarray, positions_angstrom: np.ndarray, masses_amu: Sequence[float]
+) -> np.ndarray:
+    """Return what turns forces, kJ/mol/angstrom, into changes of bonds and angles, as multiples of 0.02 Å and of 2°.
+
+    Modes below 30 cm-1, imaginary ones among them, give way as one of 30 cm-1 does.
+    """
+    root = np.sqrt(np.repeat(masses_amu, 3))
+    rigid = _rigid_motions(positions_angstrom, np.asarray(masses_amu))
+    outside = np.eye(len(root)) - rigid @ rigid.T
+    values, modes = np.linalg.eigh(outside @ (hessian / root[:, None] / root) @ outside)
+    softest = (SOFTEST_PER_CM * 2 * np.pi * 2.99792458e10 / 1e13) ** 2
+    moved = outside @ (modes / np.maximum(values, softest)) @ modes.T @ outside / root / root[:, None]
+    rows = [v / OFF[c.kind] for c in coordinates if c.kind in OFF for v in wilson_vectors(c, positions_angstrom)]
+    return np.array(rows) @ moved
+
+
+def balance(
+    stiff: Sequence[Stiffness], positions_angstrom: np.ndarray, give: np.ndarray, forces: np.ndarray
+) -> list[Stiffness]:
+    """Return the same springs with bonds and angles at rest so that the molecule rests at its geometry.
 
     Charges within a molecule push its atoms apart; springs that rest at the geometry itself would give way by some
-    hundredths of an angstrom. Of all shifts that balance the forces, the one that stores least energy is taken.
+    hundredths of an angstrom. What bends back least is sought, without going far: bonds that share a length without
+    being equal (B-F along and across a puckered ring) press in ways that no such shift can balance.
 
     Parameters
     ----------
+    give
+        See `compliance`.
     forces
         On the atoms at `positions_angstrom` with the springs as they are, kJ/mol/angstrom, shape (N, 3).
     """
-    movable = [i for i, group in enumerate(stiff) if group.members[0].kind in ("bond", "angle") and group.k_kj_per_mol]
-    pulls = np.array([_pull(stiff[i], positions_angstrom) for i in movable]).T
-    root = np.sqrt([stiff[i].k_kj_per_mol for i in movable])
-    # A group whose pulls cancel by symmetry, as in a cage, must not be stretched without end for a tiny force.
-    tension = root * np.linalg.lstsq(pulls * root, forces.ravel(), rcond=WEAKEST_PULL)[0]
+    movable = [i for i, g in enumerate(stiff) if g.k_kj_per_mol and _pulls_as_one(g.members, positions_angstrom)]
+    units = np.array([OFF[stiff[i].members[0].kind] for i in movable])
+    pulls = [stiff[i].k_kj_per_mol * _pull(stiff[i].members, positions_angstrom) for i in movable]
+    bends = give @ np.reshape(pulls, (len(movable), positions_angstrom.size)).T * units
+    reluctant = np.vstack([bends, np.diag(np.full(len(movable), RELUCTANCE))])
+    wanted = np.concatenate([give @ forces.ravel(), np.zeros(len(movable))])
     shifted = list(stiff)
-    for i, d in zip(movable, tension, strict=True):
-        rest = stiff[i].rest - float(d) / stiff[i].k_kj_per_mol
+    for i, d in zip(movable, units * np.linalg.lstsq(reluctant, wanted, rcond=None)[0], strict=True):
+        rest = stiff[i].rest - float(d)
         if stiff[i].members[0].kind == "angle":
             rest = min(max(rest, SHARPEST_RADIAN), np.pi)
             # Bent by a few degrees only, an angle would have nothing to hold the direction in which it is bent.
@@ -161,9 +203,46 @@ def frequencies_per_cm(hessian: np.ndarray, positions_angstrom: np.ndarray, mass
     return np.sign(values) * np.sqrt(np.abs(values)) * 1e13 / (2 * np.pi * 2.99792458e10)
 
 
-def _pull(group: Stiffness, positions_angstrom: np.ndarray) -> np.ndarray:
+def _bent(
+    groups: Sequence[Sequence[Coordinate]], positions_angstrom: np.ndarray, give: np.ndarray, forces: np.ndarray
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """How far each group of stiffness 1 bends the molecule, and how far the forces do in the other direction.
+
+    Only in directions in which no group pulls as a whole: for those there is `balance`.
+    """
+    pulls = [_pull(members, positions_angstrom) for members in groups if _pulls_as_one(members, positions_angstrom)]
+    pulled, sizes, _ = np.linalg.svd(np.reshape(pulls, (len(pulls), positions_angstrom.size)).T, full_matrices=False)
+    directions = np.linalg.qr(give @ pulled[:, sizes > WEAKEST_PULL * sizes.max(initial=0.0)])[0]
+    bends = [
+        give @ vector for vector in (*(_strain(members, positions_angstrom) for members in groups), forces.ravel())
+    ]
+    *strained, forced = (bend - directions @ (directions.T @ bend) for bend in bends)
+    return strained, forced
+
+
+def _strain(members: Sequence[Coordinate], positions_angstrom: np.ndarray) -> np.ndarray:
+    """Gradient of the springs' energy at stiffness 1, with the mean length or angle at rest."""
+    total = np.zeros(positions_angstrom.size)
+    if members[0].kind in ("bond", "angle"):
+        rest = _mean_rest(members, positions_angstrom)
+        for member in members:
+            vectors = wilson_vectors(member, positions_angstrom)
+            if len(vectors) == 1:
+                total += (member.value(positions_angstrom) - rest) * vectors[0]
+    return total
+
+
+def _pulls_as_one(members: Sequence[Coordinate], positions_angstrom: np.ndarray) -> bool:
+    """Whether another length or angle at rest, the same for all, would move the molecule; six about one atom do not."""
+    if members[0].kind not in ("bond", "angle"):
+        return False
+    size = sum(float(v @ v) for member in members for v in wilson_vectors(member, positions_angstrom))
+    return float(np.linalg.norm(_pull(members, positions_angstrom))) > CANCELLED * np.sqrt(size)
+
+
+def _pull(members: Sequence[Coordinate], positions_angstrom: np.ndarray) -> np.ndarray:
     """Cartesian direction in which a group of springs pulls; a straight angle cannot pull."""
-    vectors = [wilson_vectors(member, positions_angstrom) for member in group.members]
+    vectors = [wilson_vectors(member, positions_angstrom) for member in members]
     return sum((v[0] for v in vectors if len(v) == 1), np.zeros(positions_angstrom.size))
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from electroscreen.forcefield import amber, graph
+from electroscreen.forcefield.internal import Coordinate
 from electroscreen.forcefield.terms import (
     KCAL_KJ,
     Missing,
@@ -29,6 +30,8 @@ LAYER = "automatic"
 PENALTY_FAIR = 10.0
 SAME_BOND_ANGSTROM = 0.03
 SAME_ANGLE_DEGREE = 5.0
+# Strain bends an angle by 20° at most (rings of three and four have types of their own); beyond is another shape.
+OTHER_SHAPE_DEGREE = 35.0
 
 
 def gaff2(species: Species, positions_angstrom: np.ndarray, plain) -> Parameters:
@@ -51,7 +54,23 @@ def gaff2(species: Species, positions_angstrom: np.ndarray, plain) -> Parameters
         types, table = _types_of_chain(species) if species.is_long_chain else _types(species, positions_angstrom)
     except amber.TypingRefusedError as error:
         return Parameters(missing=[Missing(str(error))])
-    return _assign(types, table, plain)
+    found = _assign(types, table, plain)
+    if not species.is_long_chain:
+        found.missing += _misshapen(found.terms, positions_angstrom, plain)
+    return found
+
+
+def _misshapen(terms: list[Term], positions_angstrom: np.ndarray, plain) -> list[Missing]:
+    """Angles that GAFF2's types cannot tell: F-S-F of SF6 is one angle to them, 90° and 180° in the molecule."""
+    found = []
+    for term in terms:
+        if term.term == "angle":
+            there, known = Coordinate("angle", term.atoms).value(positions_angstrom), term.values["angle_degree"]
+            if abs(np.degrees(there) - known) > OTHER_SHAPE_DEGREE:
+                names = "-".join(plain.GetAtomWithIdx(i).GetSymbol() for i in term.atoms)
+                reason = f"angle {names}: {np.degrees(there):.0f}° in the geometry, GAFF2 knows {known:.0f}° only"
+                found.append(Missing(reason, "angle", term.atoms))
+    return found
 
 
 def refusals_of(species: Species, plain) -> list[str]:

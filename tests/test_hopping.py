@@ -123,6 +123,7 @@ def test_a_box_with_chains_has_rows_and_one_without_has_none(tmp_path):
         rows = read_json(tmp_path / "a.json")["hopping"]
         if role == "polymer":
             assert {row["kind"]: row["events"] for row in rows} == {ALONG: 1, BETWEEN: 1, WITH: 0}
+            assert {row["center"] for row in rows} == {"Na"}
             assert rows[0]["rate_per_ns"] == pytest.approx(1 / 0.398)
             assert rows[0]["verdict"] == "ok (one box)"
             assert rows[2]["verdict"] == "none seen; one box"

@@ -25,7 +25,7 @@ def hopping_rows(request: Request, replicas: Replicas, radii: Mapping[Names, flo
         pairs = [names for names in request.pairs if names[0] == center and _holds(names, request)]
         if pairs:
             known = [names for names in pairs if names in radii]
-            rows += [EMPTY_ROW | {"center": center} | row for row in _rows_of(known, request, replicas, radii)]
+            rows += [EMPTY_ROW | row | {"center": center} for row in _rows_of(known, request, replicas, radii)]
     return rows
 
 

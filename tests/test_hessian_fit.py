@@ -258,6 +258,6 @@ def test_openmm_takes_each_of_two_like_atoms_for_itself():
     terms += [Term("lj", (i,), lj_values(1.9, 0.1), "", "") for i in range(12)]
     terms += [Term("bond", atoms, bond_values(1.4, 1000.0), "", "") for atoms in bonds]
     xml = force_field_xml("DFMB", symbols, [12.0] * 12, terms)
-    system = Mechanics("DFMB", symbols, sorted(bonds), xml)._context.getSystem()
-    force = next(f for f in system.getForces() if type(f).__name__ == "NonbondedForce")
+    whole = Mechanics("DFMB", symbols, sorted(bonds), xml)
+    force = next(f for f in whole._context.getSystem().getForces() if type(f).__name__ == "NonbondedForce")
     assert [force.getParticleParameters(i)[0]._value for i in range(12)] == list(range(12))

@@ -91,7 +91,7 @@ def crowded() -> tuple[np.ndarray, dict[Coordinate, float]]:
 
 @pytest.mark.parametrize("by_the_hessian", [350.0, 100.0])
 def test_springs_are_as_stiff_as_it_takes_to_stand_against_crowding(by_the_hessian):
-    """What the Hessian alone leaves too soft, the forces that press the angles apart make as stiff as it must be."""
+    """Where forces and Hessian agree, nothing changes; where the Hessian alone is too soft, they pull against it."""
     x, stiffness = crowded()
     masses, classes = [10.8, *[12.0] * 4], [0, 1, 1, 1, 1]
     true = springs(stiffness, x)
@@ -107,7 +107,10 @@ def test_springs_are_as_stiff_as_it_takes_to_stand_against_crowding(by_the_hessi
     assert len(angle.members) == 6
     assert np.degrees(angle.rest) == pytest.approx(109.6, abs=0.1)
     assert bond.k_kj_per_mol == pytest.approx(1400, rel=0.05)
-    assert angle.k_kj_per_mol == pytest.approx(350, rel=1e-6 if by_the_hessian == 350 else 0.15)
+    if by_the_hessian == 350:
+        assert angle.k_kj_per_mol == pytest.approx(350, rel=1e-6)
+    else:
+        assert 1.5 * by_the_hessian < angle.k_kj_per_mol < 350
 
 
 def test_a_force_moves_a_spring_by_what_its_stiffness_says():
@@ -245,3 +248,16 @@ def test_o_carborane_is_a_cage_without_inner_repulsion(shipped):
     assert len(graph.bonds(plain)) == 42
     assert len(found.excluded_pairs) == 24 * 23 / 2
     assert found.quality["mean_frequency_error_per_cm"] < 60
+
+
+def test_openmm_takes_each_of_two_like_atoms_for_itself():
+    """It knows them by the graph alone; written in this order, bonds of a malonatoborate had it swap the two halves."""
+    symbols = ["F", "B", "F", "O", "C", "O", "C", "C", "O", "O", "H", "H"]
+    bonds = [(1, 2), (0, 1), (1, 3), (1, 9), (3, 4), (7, 9), (7, 8), (4, 5), (4, 6), (6, 7), (6, 11), (6, 10)]
+    terms = [Term("charge", (i,), {"charge_e": float(i)}, "", "") for i in range(12)]
+    terms += [Term("lj", (i,), lj_values(1.9, 0.1), "", "") for i in range(12)]
+    terms += [Term("bond", atoms, bond_values(1.4, 1000.0), "", "") for atoms in bonds]
+    xml = force_field_xml("DFMB", symbols, [12.0] * 12, terms)
+    whole = Mechanics("DFMB", symbols, sorted(bonds), xml)
+    force = next(f for f in whole._context.getSystem().getForces() if type(f).__name__ == "NonbondedForce")
+    assert [force.getParticleParameters(i)[0]._value for i in range(12)] == list(range(12))

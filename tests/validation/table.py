@@ -22,7 +22,9 @@ NOTES = {
     "polarisation or quanta.",
     "torsions": "A verdict needs both the root mean square and the difference of the barriers within 4 kJ/mol; the "
     "barrier is that of the whole circle, eclipsed tops included. TFSI-, every 45°: at 90° DFT lies 14 kJ/mol above "
-    "its lowest point, GFN2-xTB 1 and the force field 0, at geometries of GFN2-xTB; who is wrong is not known.",
+    "its lowest point, GFN2-xTB 1 and the force field 0, at geometries of GFN2-xTB; who is wrong is not known. "
+    "A phenyl of BPh4-, every 45° (charges of HF/STO-3G), turns by pushing at three others; the bond alone (PhBH3-) "
+    "has no barrier by either, so that the force field most likely has too much of their repulsion.",
     "contacts": "B3LYP/6-31G(d,p), def2-SVP on tin, no counterpoise correction; the cation on the axis of the rigid "
     "ether. ok: within 0.1 Å at full charge.",
     "cages": "32 molecules on a face-centred cubic lattice, turned at random at the start; 20 ps, then 100 ps sampled. "

@@ -32,7 +32,7 @@ CANCELLED = 0.1  # what pulls that cancel leave of their size
 # back as if all of its Hessian were missing.
 OFF, FAR_OFF = {"bond": 0.02, "angle": np.radians(2.0)}, 10.0
 RELUCTANCE = 0.3  # a length at rest shifted by three times as much counts as one bond off by so much
-SOFTEST_PER_CM = 30.0  # what is softer than this does not tell where it rests
+SOFTEST_PER_CM = 100.0  # what is softer (a methyl that turns) does not tell where it rests
 SHORTEST_ANGSTROM, SHARPEST_RADIAN = 0.5, np.radians(20.0)
 
 
@@ -112,7 +112,7 @@ def compliance(
 ) -> np.ndarray:
     """Return what turns forces, kJ/mol/angstrom, into changes of bonds and angles, as multiples of 0.02 Å and of 2°.
 
-    Modes below 30 cm-1, imaginary ones among them, give way as one of 30 cm-1 does.
+    Modes below 100 cm-1, imaginary ones among them, give way as one of 100 cm-1 does.
     """
     root = np.sqrt(np.repeat(masses_amu, 3))
     rigid = _rigid_motions(positions_angstrom, np.asarray(masses_amu))

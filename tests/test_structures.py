@@ -193,8 +193,8 @@ def test_an_unknown_minimum_is_no_minimum(monkeypatch):
     from electroscreen.quantum import structures
 
     monkeypatch.setattr(structures, "TIGHT_STEPS", 2)
-    monkeypatch.setattr(structures, "TIGHT_STEPS", 2)
     monkeypatch.setattr(structures, "TIGHT_STEPS_PER_ATOM", 0)
+    stretched = Structure("x", np.array([[0, 0, 0], [0, 0, 1.4], [0, 1.4, 0]]))
     assert relax(WATER, stretched).energy_gfn2_ev is None
 
 

@@ -79,6 +79,15 @@ def test_nothing_is_softer_than_nothing():
     assert found[1].k_kj_per_mol == 0
 
 
+@pytest.mark.parametrize(("true", "found_as"), [(320.0, 320.0), (50.0, 200.0)])
+def test_no_angle_is_softer_than_is_said_and_bonds_are_free(true, found_as):
+    stiffness = {**dict.fromkeys(OXYGEN_HYDROGEN, 100.0), ANGLE: true}
+    masses = [16.0, 1.0, 1.0]
+    found = fit(list(stiffness), [0, 1, 1], WATER, masses, springs(stiffness, WATER), softest_angle=200.0)
+    assert found[1].k_kj_per_mol == pytest.approx(found_as, rel=1e-6)
+    assert found[0].k_kj_per_mol < 150
+
+
 def crowded() -> tuple[np.ndarray, dict[Coordinate, float]]:
     """Four atoms about one, pressed from a tetrahedron's 109.5° to 102° and 113.4°, and springs that belong there."""
     half = np.radians(51.0)
@@ -207,6 +216,14 @@ def test_difluorooxalatoborate_keeps_its_ring():
     assert found.quality["relative_frequency_error"] < 0.20
     assert found.quality["largest_bond_error_angstrom"] < 0.02
     assert min(found.quality["frequencies_per_cm"]) > 30
+
+
+def test_a_carboxyl_group_on_a_phenyl_stands_where_it_stood():
+    """Without a least stiffness of angles C-C=O came out 7° off, for C-C-O had no spring at all."""
+    found, _ = derive("Acid", "[BH3-]c1ccc(cc1)C(=O)O", -1)
+    assert not found.missing
+    assert found.quality["largest_angle_error_degree"] < 3.5
+    assert found.quality["mean_frequency_error_per_cm"] < 50
 
 
 def test_a_bond_that_turns_freely_is_told():

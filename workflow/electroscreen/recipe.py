@@ -26,7 +26,7 @@ PROTOCOL = {
     "cubes": 1,
     "binding": 2,
     "charges": 1,
-    "forcefield": 3,
+    "forcefield": 4,
     "composition": 1,
     "packing": 1,
     "dynamics": 1,

@@ -42,6 +42,10 @@ LAYER = "derived"
 BALANCINGS = 4  # the fit changes the tension, the tension the fit; it settles at once
 PLANAR_RADIAN = np.radians(10.0)
 SOFT_BOND_KJ_PER_MOL_ANGSTROM2 = 300.0  # a tenth of a C-C bond
+# As soft as the softest of GAFF2's angles, those between hydrogens. A carboxyl group on a phenyl rocks against its
+# neighbours, which the fit takes for all of its stiffness: without springs of its own it rests 6° off. In a cage bonds
+# hold all.
+SOFTEST_ANGLE_KJ_PER_MOL_RAD2 = 300.0
 
 
 def derived(
@@ -85,7 +89,7 @@ def derived(
     bare = _mechanics(species, plain, [*fixed, *blanks], masses_amu, found)
     classes = graph.equivalence_classes(plain)
     coordinates = _stiff_coordinates(plain, cage, positions_angstrom, classes)
-    same_bend = SAME_ANGLE_RADIAN if cage else SAME_BEND_RADIAN
+    same_bend, softest_angle = (SAME_ANGLE_RADIAN, 0.0) if cage else (SAME_BEND_RADIAN, SOFTEST_ANGLE_KJ_PER_MOL_RAD2)
     source = f"fit to the {reference.level} Hessian"
     without_springs = bare.hessian(positions_angstrom)
     give = compliance(coordinates, reference.hessian, positions_angstrom, masses_amu)
@@ -93,7 +97,7 @@ def derived(
     strained = np.zeros_like(without_springs)
     for _ in range(BALANCINGS):
         wanted = reference.hessian - without_springs - strained
-        stiff = fit(coordinates, classes, positions_angstrom, masses_amu, wanted, same_bend, bends)
+        stiff = fit(coordinates, classes, positions_angstrom, masses_amu, wanted, same_bend, bends, softest_angle)
         relaxed = _springs(stiff, positions_angstrom, source)
         free = _mechanics(species, plain, [*fixed, *relaxed], masses_amu, found)
         stiff = balance(stiff, positions_angstrom, give, free.forces(positions_angstrom))

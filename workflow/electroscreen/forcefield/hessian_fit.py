@@ -58,6 +58,7 @@ def fit(
     hessian: np.ndarray,
     same_bend_radian: float = SAME_ANGLE_RADIAN,
     bends: tuple[np.ndarray, np.ndarray] | None = None,
+    softest_angle: float = 0.0,
 ) -> list[Stiffness]:
     """Return the stiffnesses that reproduce a Hessian best, and hold the geometry.
 
@@ -78,6 +79,8 @@ def fit(
     bends
         What forces do to bonds and angles, see `compliance`, and the forces of all fixed terms on the atoms at the
         geometry, kJ/mol/angstrom, shape (N, 3).
+    softest_angle
+        No angle is softer, kJ/mol/rad^2.
 
     Returns
     -------
@@ -99,11 +102,12 @@ def fit(
         columns = [np.concatenate([column, share * row]) for column, row in zip(columns, bent, strict=True)]
         target = np.concatenate([target, share * to_bend])
     # Columns of lengths and of angles differ by orders of magnitude.
-    scale = np.linalg.norm(columns, axis=1)
-    solution, _ = nnls(np.array(columns).T / scale, target)
+    scale, columns = np.linalg.norm(columns, axis=1), np.array(columns).T
+    least = np.array([softest_angle if members[0].kind == "angle" else 0.0 for members in groups])
+    solution, _ = nnls(columns / scale, target - columns @ least)
     return [
         Stiffness(members, _mean_rest(members, positions_angstrom), float(k))
-        for members, k in zip(groups, solution / scale, strict=True)
+        for members, k in zip(groups, least + solution / scale, strict=True)
     ]
 
 

@@ -15,7 +15,7 @@ from electroscreen.record import write_text
 from electroscreen.report import run
 from electroscreen.report.figures import build_figures
 from electroscreen.report.names import OF_BOX, box_of
-from electroscreen.report.page import build_report, tone
+from electroscreen.report.page import build_report, filled, tone
 from electroscreen.report.tables import build_tables, read_table
 
 SPECIES = [*ORBITALS, "TFSI", "DFOB"]
@@ -247,3 +247,12 @@ def test_every_cell_but_the_verdict_says_what_it_is_where_there_is_no_room_for_h
     assert words <= {("words", "verdict"), ("words",)}
     labels = [cell["data-label"] for cell in page.all("td") if "data-label" in cell]
     assert "LUMO (eV)" in labels and all(labels)
+
+
+def test_a_spare_column_without_a_value_is_left_out_and_no_other():
+    headings = {"center": "center", "low": "95 % low", "radius_angstrom": "a paper's radius (Å)", "verdict": "verdict"}
+    nothing = [
+        {"center": "Na", "low": None, "radius_angstrom": value, "verdict": "ok"} for value in (None, float("nan"))
+    ]
+    assert list(filled(headings, nothing)) == ["center", "low", "verdict"]
+    assert filled(headings, [*nothing, nothing[0] | {"radius_angstrom": 3.2}]) == headings

@@ -44,6 +44,22 @@ MOLECULES = {
     "requested": "requested",
     "rounding_percent": "changed by rounding (%)",
 }
+# Columns that a section of the page does without where none of its rows has anything in them; the CSVs keep them all.
+SPARE = {
+    "requested",
+    "rounding_percent",
+    "radius_angstrom",
+    "number_at_radius",
+    "at_radius_low",
+    "at_radius_high",
+    "d_corrected_a2_per_ns",
+    "corrected_low",
+    "corrected_high",
+    "window_start_ps",
+    "window_end_ps",
+    "non_gaussian_parameter",
+    "note",
+}
 LUMOS = {
     "subject": "species",
     "ours": "ours",
@@ -157,9 +173,16 @@ def _environment() -> Environment:
         "with_interval": lambda row: with_interval(row).replace("-", "−"),
         "tone": tone,
         "packed": packed,
+        "filled": filled,
     }
     environment.globals |= {"sentences": SENTENCES, "numbers": NUMBERS, "most_rows": MOST_ROWS}
     return environment
+
+
+def filled(headings: dict[str, str], rows: list[dict[str, Any]]) -> dict[str, str]:
+    """Return the headings without those spare columns in which no row has anything."""
+    empty = {column for column in SPARE & set(headings) if not any(readable(row[column]) for row in rows)}
+    return _without(headings, *empty)
 
 
 def packed(rows: list[dict[str, Any]], headings: dict[str, str]) -> Markup:

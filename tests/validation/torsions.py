@@ -24,7 +24,7 @@ from electroscreen.species import Species
 HARTREE_KJ, EV_KJ = 2625.4996394799, 96.48533212331
 LEVEL = {"functional": "b3lypg", "basis": "6-31g(d,p)", "cartesian": True, "heavy_basis": "def2-svp"}
 HOLD_KJ_PER_RAD2 = 1e5
-FORCE_EV_PER_ANGSTROM, STEPS = 0.02, 150
+FORCE_EV_PER_ANGSTROM, STEPS = 0.01, 300
 FAIR_KJ = 4.0
 
 

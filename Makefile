@@ -6,13 +6,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: screen test setup cluster clean requirements
+.PHONY: screen test verify setup cluster clean requirements
 
 screen: setup
 	$(BIN)/snakemake --cores $(CORES)
 
 test: setup
 	$(BIN)/pytest -m "not slow" -n $(CORES) --maxprocesses 8 --dist loadfile $(ARGS)
+
+# The published tables again, from the trajectories and DFT results beside them.
+verify: setup
+	$(BIN)/electroscreen verify --threads $(CORES)
 
 setup: $(VENV)/ready
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import errno
 import sys
+import time
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -26,7 +28,8 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return 0, or after one line of explanation a number that says what went wrong.
 
-    2: the input; 3: another runs; 4: the disk is full; 5: stopped by a signal, at a checkpoint; 6: half a file.
+    1: tables that are not the same; 2: the input; 3: another runs; 4: the disk is full; 5: stopped by a signal, at a
+    checkpoint; 6: half a file.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -34,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
         subject = next((vars(options)[key] for key in ("species", "complex", "box") if key in options), None)
         set_aside_damaged(files_read(project, options.stage, subject, vars(options).get("replica")))
         with signals_wait_for_a_checkpoint() if options.run in RESUMABLE else nullcontext():
-            options.run(project, options)
+            return options.run(project, options) or 0
     except InputError as error:
         print(f"electroscreen: {error}", file=sys.stderr)
         return 2
@@ -62,7 +65,6 @@ def main(arguments: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 4
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -83,6 +85,12 @@ def _parser() -> argparse.ArgumentParser:
         if name == "figures":
             stage.add_argument("boxes", nargs="*", metavar="BOX", help="draw the figures of these boxes only")
             stage.add_argument("--overall", action="store_true", help="draw only those over all species and boxes")
+        if name == "publish":
+            stage.add_argument(
+                "--largest-mb", type=_positive, default=8, help="leave out larger trajectories (default: 8)"
+            )
+        if name == "verify":
+            stage.add_argument("names", nargs="*", metavar="NAME", help="folders of results/published (default: all)")
         if name in ("packing", "dynamics"):
             stage.add_argument("--replica", type=_positive, default=1, help="number of the replica (default: 1)")
         if name == "check":
@@ -357,6 +365,44 @@ def summary(project: Project, options: argparse.Namespace) -> None:
     print(f"\nReport: {project.results / 'report.html'}")
 
 
+def publish(project: Project, options: argparse.Namespace) -> None:
+    """Tables, DFT results and small trajectories into results/published/SETTINGS, where `verify` makes them again."""
+    from electroscreen.publication.publish import publish as publish_results
+
+    folder = project.published / project.settings_name
+    publication = publish_results(project, folder, options.largest_mb)
+    for box in publication.recorded_boxes:
+        print(f"{box}: its trajectory is larger than {options.largest_mb} MB, so its analysis goes without it")
+    print(
+        f"{folder}: {len(publication.files)} files and the tables made from them; to check them: electroscreen verify"
+    )
+
+
+def verify(project: Project, options: argparse.Namespace) -> int:
+    """Make the published tables again, from their trajectories and DFT results, and say whether they are the same."""
+    from electroscreen.publication.verify import print_verification, published_names
+    from electroscreen.publication.verify import verify as verify_folder
+
+    names = options.names or published_names(project.published)
+    if not names:
+        raise InputError(f"{project.published}: nothing is published there: run `electroscreen publish` first")
+    set_up_numerics(options.threads)
+    same = []
+    for name in names:
+        started = time.monotonic()
+        found = verify_folder(Project(project.root, name), project.published / name, options.threads, _bar(name))
+        print_verification(found, time.monotonic() - started)
+        same.append(found.same)
+    return 0 if all(same) else 1
+
+
+def _bar(name: str) -> Callable[[list[str]], Iterable[str]]:
+    from rich.console import Console
+    from rich.progress import track
+
+    return lambda boxes: track(boxes, f"{name}: boxes", console=Console(stderr=True), transient=True)
+
+
 def schemas(project: Project, options: argparse.Namespace) -> None:
     """Write the JSON schemas of all input files to workflow/schemas/, for editors."""
     from electroscreen.schemas import write_schemas
@@ -385,6 +431,8 @@ STAGES = {
     "figures": (figures, None, "figures"),
     "report": (report, None, "the HTML report"),
     "summary": (summary, None, "print the comparison with the papers"),
+    "publish": (publish, None, "tables with the small files that they follow from, to hand on"),
+    "verify": (verify, None, "make published tables again and compare"),
     "schemas": (schemas, None, "write the JSON schemas of all input files"),
 }
 

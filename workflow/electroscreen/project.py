@@ -140,6 +140,11 @@ class Project:
         """Folder of these settings' results."""
         return self.root / "results" / self.settings_name
 
+    @property
+    def published(self) -> Path:
+        """Folder of results to hand on, one folder in it for each settings file."""
+        return self.root / "results" / "published"
+
     def species_file(self, name: str) -> Path:
         """YAML file of a species; InputError if there is none."""
         if name not in self.every:

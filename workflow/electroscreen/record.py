@@ -9,7 +9,7 @@ import math
 import os
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -117,12 +117,17 @@ def provenance(
     """
     return {
         "recipe_hash": digest(recipe),
-        "versions": {name: _version(name) for name in ("electroscreen", *packages)},
+        "versions": installed_versions(("electroscreen", *packages)),
         "python": platform.python_version(),
         "threads": threads,
         "wall_seconds": round(time.time() - started, 1),
         **more,
     }
+
+
+def installed_versions(names: Iterable[str]) -> dict[str, str | None]:
+    """Return the version of each distribution, None where it is not installed."""
+    return {name: _version(name) for name in names}
 
 
 def _version(name: str) -> str | None:

@@ -69,22 +69,22 @@ class Layout:
         sums, centre
             Shapes (species, frames, 3) and (frames, 3).
         """
-        # Frame by frame it stays in the cache, in double precision as well.
-        sums = np.array([self._shares @ frame for frame in positions]).swapaxes(0, 1)
-        return sums[:-1], sums[-1]
+        frames, everything = len(positions), np.zeros((len(positions), 3))
+        sums = []
+        for own, of in zip(self.atoms_of.values(), self.molecules_of.values(), strict=True):
+            if not len(of):
+                sums.append(np.zeros((frames, 3)))
+                continue
+            # The molecules of a species are alike: their atoms are added up first, and weighed then.
+            amu = self.masses_amu[own][: (own.stop - own.start) // len(of)]
+            added = positions[:, own].reshape(frames, len(of), -1).sum(axis=1, dtype=float).reshape(frames, -1, 3)
+            weighed = np.einsum("fak,a->fk", added, amu)
+            sums.append(weighed / amu.sum())
+            everything += weighed
+        return np.array(sums), everything / self.masses_amu.sum()
 
     @cached_property
     def atoms_of(self) -> dict[str, slice]:
         """Of each species: its atoms."""
         ends = {name: np.searchsorted(self.molecule, [of.start, of.stop]) for name, of in self.molecules_of.items()}
         return {name: slice(*map(int, of)) for name, of in ends.items()}
-
-    @cached_property
-    def _shares(self) -> np.ndarray:
-        """Shares of atoms in the sums of species and, last, in the centre of everything, shape (species + 1, atoms)."""
-        molecule_amu = np.bincount(self.molecule, weights=self.masses_amu)
-        shares = np.zeros((len(self.molecules_of) + 1, len(self.masses_amu)))
-        for row, own in zip(shares, self.atoms_of.values(), strict=False):
-            row[own] = self.masses_amu[own] / molecule_amu[self.molecule[own]]
-        shares[-1] = self.masses_amu / self.masses_amu.sum()
-        return shares

@@ -212,7 +212,8 @@ def binding(project: Project, options: argparse.Namespace) -> None:
     method = Method(project.settings.quantum, search.dispersion)
     folders = {name: project.species_folder(name) for name in every}
     output = project.complex_folder(wanted.name)
-    find_binding(wanted, every, method, search, recipe, folders, output, options.threads)
+    shared = project.results / "parts"
+    find_binding(wanted, every, method, search, recipe, folders, output, options.threads, shared)
 
 
 def charges(project: Project, options: argparse.Namespace) -> None:

@@ -17,9 +17,9 @@ FOLDERS = ("species", "complexes", "boxes", "tables")
 # The DFT results and force fields, as their stages wrote them. Restart files lie under other names.
 OF_SPECIES = ("*.json", "geometry.xyz")
 OF_COMPLEX = ("binding.json", "geometry.xyz")
-# What the analysis of a box reads. What it writes is made anew.
+# What the analysis of a box reads, and what other programs need to open its trajectory. What it writes is made anew.
 OF_BOX = ("composition.json", "replica-*/packing.json", "replica-*/equilibration.json")
-SAMPLES = ("replica-*/trajectory.xtc", "replica-*/pressure.npz")
+SAMPLES = ("replica-*/packed.pdb", "replica-*/trajectory.xtc", "replica-*/pressure.npz")
 ANALYSIS = "analysis.json"
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from electroscreen.complexes import Cluster, Complex, cluster_of
 from electroscreen.inputs import InputError
 from electroscreen.quantum.bonds import contacts, loose_part, reaction
-from electroscreen.quantum.energies import Ledger, Method
+from electroscreen.quantum.energies import Ledger, Method, SharedPoints
 from electroscreen.quantum.geometry import choose_start, optimised, xyz_text
 from electroscreen.quantum.interaction import (
     Parts,
@@ -62,6 +62,7 @@ def find_binding(
     species_folders: Mapping[str, Path],
     folder: Path,
     threads: int,
+    shared_folder: Path | None = None,
 ) -> None:
     """Write `geometry.xyz` and `binding.json` of a complex.
 
@@ -73,6 +74,8 @@ def find_binding(
     ----------
     species_folders
         Of each part's species: where `geometry.xyz` and `geometry.json` stand; not read for geometries of GFN1-xTB.
+    shared_folder
+        Where complexes leave the energies of single parts for each other.
 
     Raises
     ------
@@ -105,7 +108,7 @@ def find_binding(
             bare = {name: x.tolist() for name, x in parts.positions.items()}
             progress = Progress(restart, {"recipe": recipe, "parts": bare})
         try:
-            positions, found = _bind(wanted, cluster, parts, method, search, progress)
+            positions, found = _bind(wanted, cluster, parts, method, search, progress, SharedPoints(shared_folder))
             record |= found
         except InputError:
             raise
@@ -134,6 +137,7 @@ def _bind(
     method: Method,
     search: Binding,
     progress: Progress,
+    shared: SharedPoints,
 ) -> tuple[np.ndarray, dict[str, Any]]:
     if not all(len(x) for x in parts.positions.values()):
         raise ValueError("; ".join(parts.faults))
@@ -142,7 +146,7 @@ def _bind(
         guess = _optimise(wanted, cluster, parts, method.quantum, search, progress)
     state = progress.state
     positions = np.array(state["positions_angstrom"])
-    ledger = Ledger(state.get("energies", {}), lambda energies: progress.save(energies=energies))
+    ledger = Ledger(state.get("energies", {}), lambda energies: progress.save(energies=energies), shared)
     found = binding_energy(cluster, parts, positions, method, ledger, guess)
     if wanted.solvent:
         found["solvents"] = [

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +15,8 @@ from electroscreen.quantum.scf import SCFNotConvergedError, build_mean_field, bu
 from electroscreen.quantum.solvent import in_solvent
 from electroscreen.quantum.stability import STILL_UNSTABLE
 from electroscreen.quantum.structures import System
+from electroscreen.recipe import PROTOCOL, digest
+from electroscreen.record import read_json, write_json
 from electroscreen.settings import Quantum
 
 # Names under which D3 knows what PySCF calls differently.
@@ -33,10 +38,40 @@ class Method:
 
 @dataclass(frozen=True)
 class Point:
-    """Energy of a piece at one geometry, and its density as a guess for what differs little from it."""
+    """Energy of a piece at one geometry, and its density, where known, as a guess for what differs little from it."""
 
     energy_hartree: float
-    density: np.ndarray
+    density: np.ndarray | None
+
+
+class SharedPoints:
+    """Energies of single molecules, which many complexes have in common, each a file named after all it depends on.
+
+    Like restart data they save time and decide nothing: a folder that is deleted, or a file that cannot be read, costs
+    a computation.
+    """
+
+    def __init__(self, folder: Path | None):
+        self.folder = folder
+
+    def point(
+        self,
+        system: System,
+        positions_angstrom: np.ndarray,
+        method: Method,
+        solvent: float | str | None = None,
+        guess: np.ndarray | None = None,
+    ) -> Point:
+        """Return what `single_point` returns, without density where another complex has had it computed."""
+        if self.folder is None:
+            return single_point(system, positions_angstrom, method, solvent, guess=guess)
+        file = self.folder / f"{digest(_dependences(system, positions_angstrom, method, solvent))}.json"
+        # What cannot be read is computed again.
+        with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
+            return Point(float(read_json(file)["energy_hartree"]), None)
+        found = single_point(system, positions_angstrom, method, solvent, guess=guess)
+        write_json(file, {"symbols": list(system.symbols), "energy_hartree": found.energy_hartree})
+        return found
 
 
 class Ledger:
@@ -45,8 +80,13 @@ class Ledger:
     Densities last as long as the process: a resumed job has none of those before, and starts its SCFs from scratch.
     """
 
-    def __init__(self, known: dict[str, float], save: Callable[[dict[str, float]], None]):
-        self.known, self.save = dict(known), save
+    def __init__(
+        self,
+        known: dict[str, float],
+        save: Callable[[dict[str, float]], None],
+        shared: SharedPoints | None = None,
+    ):
+        self.known, self.save, self.shared = dict(known), save, shared or SharedPoints(None)
         self.densities: dict[str, np.ndarray] = {}
 
     def energy(self, name: str, compute: Callable[[], Point]) -> float:
@@ -62,9 +102,25 @@ class Ledger:
                 point = compute()
             except SCFNotConvergedError as failure:
                 raise SCFNotConvergedError(f"{name}: {failure}") from None
-            self.known[name], self.densities[name] = point.energy_hartree, point.density
+            self.known[name] = point.energy_hartree
+            if point.density is not None:
+                self.densities[name] = point.density
             self.save(self.known)
         return self.known[name]
+
+
+def _dependences(system: System, positions: np.ndarray, method: Method, solvent: float | str | None) -> dict[str, Any]:
+    return {
+        "protocol": PROTOCOL["binding"],
+        "symbols": list(system.symbols),
+        # Text, for a millionth of an ångström; -0.0 is 0.0.
+        "positions_angstrom": [[f"{x + 0.0:.6f}" for x in atom] for atom in np.round(positions, 6)],
+        "charge": system.charge,
+        "multiplicity": system.multiplicity,
+        "quantum": method.quantum.model_dump(include={"level", "grid_final", "stability"}),
+        "dispersion": method.dispersion,
+        "solvent": solvent,
+    }
 
 
 def single_point(

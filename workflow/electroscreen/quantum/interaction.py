@@ -13,7 +13,7 @@ A negative binding energy binds. Electronic energies: no zero-point energy, no t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ import numpy as np
 
 from electroscreen.complexes import EV_KJ_PER_MOL, Cluster
 from electroscreen.quantum.bonds import Bonds, bonds_of
-from electroscreen.quantum.energies import Ledger, Method, density_of_part, single_point
+from electroscreen.quantum.energies import Ledger, Method, Point, density_of_part, single_point
 from electroscreen.quantum.geometry import read_xyz
 from electroscreen.quantum.scf import HARTREE_EV
 from electroscreen.quantum.structures import GFN1, Structure, System, relax, starting_structures
@@ -99,7 +99,7 @@ def binding_energy(
         part, own = parts.every[name], positions_angstrom[atoms]
         rest = np.setdiff1d(everywhere, atoms)
         basis = list(symbols[rest]), positions_angstrom[rest]
-        relaxed = ledger.energy(f"{name} alone", lambda p=part: single_point(p, parts.positions[p.name], method))
+        relaxed = ledger.energy(f"{name} alone", lambda p=part: ledger.shared.point(p, parts.positions[p.name], method))
         # An atom has no shape to lose.
         bent = relaxed
         if len(atoms) > 1:
@@ -160,12 +160,15 @@ def binding_in_solvent(
     """
     label = solvent_label(solvent)
 
-    def around(name: str, system: System, x: np.ndarray) -> float:
+    def around(name: str, compute: Callable[..., Point], system: System, x: np.ndarray) -> float:
         guess = ledger.densities.get(name)
-        return ledger.energy(f"{name} in {label}", lambda: single_point(system, x, method, solvent, guess=guess))
+        return ledger.energy(f"{name} in {label}", lambda: compute(system, x, method, solvent, guess=guess))
 
-    whole = around("the complex", cluster, positions)
-    alone = {name: around(f"{name} alone", part, parts.positions[name]) for name, part in parts.every.items()}
+    whole = around("the complex", single_point, cluster, positions)
+    alone = {
+        name: around(f"{name} alone", ledger.shared.point, part, parts.positions[name])
+        for name, part in parts.every.items()
+    }
     uncorrected_ev = (whole - sum(alone[name] for name, _ in cluster.copies)) * HARTREE_EV
     binding_ev = uncorrected_ev + counterpoise_ev
     return {

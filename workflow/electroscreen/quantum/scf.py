@@ -128,7 +128,11 @@ def converge(mean_field, cycles: int, guess: np.ndarray | None = None, stability
     """
     try:
         solved = _climb(mean_field, cycles, guess)
-        return replace(solved, stability=settle(solved.mean_field, cycles)) if stability else solved
+        if stability:
+            solved = replace(solved, stability=settle(solved.mean_field, cycles))
+        if hasattr(mean_field, "with_solvent"):
+            mean_field.e_tot += mean_field.with_solvent.left_out_hartree(solved.density)
+        return solved
     finally:
         if hasattr(mean_field, "_numint"):
             mean_field._numint.release()

@@ -38,8 +38,12 @@ def in_solvent(mean_field, solvent: float | str | None):
     from electroscreen.quantum.continuum import PCM, SMD
 
     if isinstance(solvent, str):
-        return mean_field.SMD(SMD(mean_field.mol, solvent))
-    solvated = mean_field.PCM(PCM(mean_field.mol))
-    solvated.with_solvent.method = "IEF-PCM"
-    solvated.with_solvent.eps = solvent
+        solvated = mean_field.SMD(SMD(mean_field.mol, solvent))
+    else:
+        solvated = mean_field.PCM(PCM(mean_field.mol))
+        solvated.with_solvent.method = "IEF-PCM"
+        solvated.with_solvent.eps = solvent
+    solvated.with_solvent.fitting = getattr(mean_field, "with_df", None)
+    # PySCF would take the molecule's.
+    solvated.with_solvent.max_memory = mean_field.max_memory
     return solvated

@@ -131,6 +131,27 @@ def test_large_complexes_keep_geometries_of_gfn1(project):
     assert [before[name] == after[name] for name in found] == [False, True]
 
 
+def test_a_small_complex_may_keep_them_for_a_larger_one_to_be_compared_with(project):
+    settings = project / "config/some.yaml"
+    settings.write_text("based_on: quick\nbinding: {geometry: dft-rough, gfn1_complexes: [Na_DOL]}\n")
+    some = Project(project, "some")
+    found = {name: some.binding_settings(some.complex(name)).geometry for name in ("Na_DOL", "Na_DOL2")}
+    assert found == {"Na_DOL": "gfn1", "Na_DOL2": "dft-rough"}
+    settings.write_text("based_on: quick\nbinding: {gfn1_complexes: [Na_DOM]}\n")
+    read_settings.cache_clear()
+    with pytest.raises(InputError, match="gfn1_complexes: there is no complex 'Na_DOM', did you mean 'Na_DOL'"):
+        _ = Project(project, "some").asked_complexes
+
+
+def test_shipped_complexes_are_computed_as_those_that_they_are_compared_with(shipped):
+    """Or the table has nothing to compare."""
+    some = Project(shipped, "complexes")
+    geometry = {name: some.binding_settings(some.complex(name)).geometry for name in some.complex_names}
+    for name in some.complex_names:
+        others = {other for groups in some.complex(name).compared_with for other in groups} & set(geometry)
+        assert {geometry[other] for other in others} <= {geometry[name]}, name
+
+
 def test_settings_may_name_the_species(project):
     """Also one that is a part only; a name that there is not is one line."""
     settings = project / "config/some.yaml"

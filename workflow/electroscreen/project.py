@@ -119,6 +119,7 @@ class Project:
             If the settings name a complex that there is not.
         """
         asked = self.settings.binding.complexes
+        self._check_asked("binding.gfn1_complexes", "complex", self.settings.binding.gfn1_complexes, self.complex_names)
         if asked == "all":
             return self.complex_names
         self._check_asked("binding.complexes", "complex", asked, self.complex_names)

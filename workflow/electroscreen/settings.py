@@ -120,13 +120,18 @@ class Binding(Model):
     dft_geometry_atoms: int = Field(
         default=1000, ge=2, description="complexes of more atoms keep the geometries of GFN1-xTB"
     )
+    gfn1_complexes: list[str] = Field(
+        default_factory=list,
+        description="complexes that keep them at any size, for larger ones to be compared with them",
+    )
     placements: int = Field(default=20, ge=1, description="random placements of the parts tried with GFN2-xTB")
     candidates: int = Field(default=2, ge=1, description="lowest GFN2-xTB placements whose DFT energies are compared")
     dispersion: Dispersion = Field(default="none", description="D3(BJ), where a complex does not say")
 
     def of(self, wanted: Complex, atoms: int) -> Binding:
         """Return how hard to work on one complex of so many atoms: its own file and its size may change something."""
-        geometry = self.geometry if atoms <= self.dft_geometry_atoms else "gfn1"
+        by_dft = atoms <= self.dft_geometry_atoms and wanted.name not in self.gfn1_complexes
+        geometry = self.geometry if by_dft else "gfn1"
         return self.model_copy(update={"geometry": geometry, "dispersion": wanted.dispersion or self.dispersion})
 
 

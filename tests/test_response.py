@@ -39,7 +39,17 @@ def turns(mean_field, seed=1):
     return np.array(found).reshape(np.shape(mean_field.make_rdm1()))
 
 
-SYSTEMS = [{}, {"functional": "hf"}, {"multiplicity": 2, "charge": 1}, {"multiplicity": 3}, {"solvent": 7.1}]
+SYSTEMS = [
+    {},
+    {"functional": "hf"},
+    {"functional": "pbe"},
+    {"functional": "wb97x"},  # exchange by range
+    {"functional": "hse06"},  # of the short range only
+    {"functional": "wb97x", "multiplicity": 2, "charge": 1},
+    {"multiplicity": 2, "charge": 1},
+    {"multiplicity": 3},
+    {"solvent": 7.1},
+]
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
@@ -51,11 +61,12 @@ def test_matrices_are_pyscfs(system, keeps, monkeypatch):
     with quick_turns(mean_field):
         for seed in (1, 2):  # the second finds what the first has kept
             density = turns(mean_field, seed)
-            quick = mean_field.get_jk(mean_field.mol, density, 1)
-            plain = type(mean_field).get_jk(mean_field, mean_field.mol, density, 1)
-            for one, other in zip(quick, plain, strict=True):
-                assert one.shape == density.shape
-                np.testing.assert_allclose(one, other, atol=1e-10 * np.abs(other).max())
+            for omega in (None, 0.3, -0.3):
+                quick = mean_field.get_jk(mean_field.mol, density, 1, omega=omega)
+                plain = type(mean_field).get_jk(mean_field, mean_field.mol, density, 1, omega=omega)
+                for one, other in zip(quick, plain, strict=True):
+                    assert one.shape == density.shape
+                    np.testing.assert_allclose(one, other, atol=1e-10 * np.abs(other).max())
     assert "get_jk" not in vars(mean_field)
 
 

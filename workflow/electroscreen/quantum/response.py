@@ -41,34 +41,47 @@ def _jk_of_turns(mean_field) -> Callable:
     orbitals = [c[:, occupied] for c, occupied in zip(coefficients, occupations, strict=True)]
 
     at_once = int(max(4, AT_ONCE_BYTES / (BYTES * functions**2)))
-    kept: dict[tuple[int, int], np.ndarray] = {}
+    kept: dict[tuple[float, int, int], np.ndarray] = {}
     keeps_all = BYTES * functions * fitting.get_naoaux() * sum(c.shape[1] for c in orbitals) < _room(mean_field)
     whole = np.empty((at_once, functions, functions))
 
-    def of_occupied(block: int, spin: int, integrals: np.ndarray) -> np.ndarray:
+    def of_occupied(omega: float, block: int, spin: int, integrals: np.ndarray) -> np.ndarray:
         """Integrals with one function turned into occupied orbitals, the same in every product."""
-        if (block, spin) in kept:
-            return kept[block, spin]
+        key = omega, block, spin
+        if key in kept:
+            return kept[key]
         found = np.matmul(orbitals[spin].T, integrals).reshape(-1, functions)
         if keeps_all:
-            kept[block, spin] = found
+            kept[key] = found
         return found
 
-    def jk(mol, density, hermi=1, with_j=True):
-        densities = np.asarray(density).reshape(-1, functions, functions)
+    def jk(mol=None, density=None, hermi=1, with_j=True, with_k=True, omega=None):
+        if omega:
+            # A part of the Coulomb interaction, as functionals have it whose exchange depends on the range.
+            with fitting.range_coulomb(omega) as ranged:
+                return matrices(ranged, np.asarray(density), with_j, with_k, omega)
+        return matrices(fitting, np.asarray(density), with_j, with_k, 0.0)
+
+    def matrices(fitted, density: np.ndarray, with_j: bool, with_k: bool, omega: float) -> tuple:
+        densities = density.reshape(-1, functions, functions)
         others = [d @ overlap @ c for d, c in zip(densities, orbitals, strict=True)]
         # Each pair of functions once: off the diagonal it stands for two.
         pairs = lib.pack_tril(2 * densities)
         pairs[:, np.cumsum(np.arange(1, functions + 1)) - 1] /= 2
         coulomb, half = np.zeros_like(pairs), np.zeros_like(densities)
-        for block, packed in enumerate(fitting.loop(at_once)):
-            coulomb += (pairs @ packed.T) @ packed
-            integrals = lib.unpack_tril(packed, out=whole[: len(packed)])
-            for spin, y in enumerate(others):
-                turned = np.matmul(y.T, integrals).reshape(-1, functions)
-                half[spin] += of_occupied(block, spin, integrals).T @ turned
+        for block, packed in enumerate(fitted.loop(at_once)):
+            if with_j:
+                coulomb += (pairs @ packed.T) @ packed
+            if with_k:
+                integrals = lib.unpack_tril(packed, out=whole[: len(packed)])
+                for spin, y in enumerate(others):
+                    turned = np.matmul(y.T, integrals).reshape(-1, functions)
+                    half[spin] += of_occupied(omega, block, spin, integrals).T @ turned
         exchange = half + half.swapaxes(1, 2)
-        return lib.unpack_tril(coulomb).reshape(density.shape), exchange.reshape(density.shape)
+        return (
+            lib.unpack_tril(coulomb).reshape(density.shape) if with_j else None,
+            exchange.reshape(density.shape) if with_k else None,
+        )
 
     return jk
 

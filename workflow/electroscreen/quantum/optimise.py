@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from electroscreen.quantum.gradient import gradients_of
 from electroscreen.quantum.scf import Converged, SCFNotConvergedError, build_mean_field, build_molecule, converge
 from electroscreen.quantum.solvent import in_solvent
 from electroscreen.quantum.stability import NOT_ASKED_FOR
@@ -75,11 +76,7 @@ class Surface:
     def energy_and_gradient(self, positions_angstrom: np.ndarray) -> tuple[float, np.ndarray, Converged]:
         """Return hartree, hartree/bohr (N, 3), and the mean field."""
         solved = self.solve(positions_angstrom)
-        gradients = solved.mean_field.nuc_grad_method()
-        # Without the grid's own response a coarse grid gives forces that are not the energy's slope
-        # (LiF, grid 1: 15 % off), and the optimisation never settles. It costs next to nothing.
-        gradients.grid_response = True
-        gradient = gradients.kernel()
+        gradient = gradients_of(solved.mean_field).kernel()
         return float(solved.mean_field.e_tot), np.asarray(gradient), solved
 
 

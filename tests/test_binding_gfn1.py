@@ -7,12 +7,14 @@ import json
 import numpy as np
 import pytest
 from quantum_helpers import SODIUM, WATER, complex_of
+from test_binding import RELAXED_WATER
 
 from electroscreen.complexes import cluster_of
 from electroscreen.quantum import binding as stage
 from electroscreen.quantum.binding import find_binding
 from electroscreen.quantum.energies import Method
 from electroscreen.quantum.minimum import Progress
+from electroscreen.quantum.structures import Structure
 from electroscreen.settings import Binding
 
 
@@ -44,3 +46,25 @@ def test_geometries_of_gfn1_are_found_once(quick, tmp_path, monkeypatch):
     for name in every:
         assert np.array_equal(again.positions[name], found.positions[name]), name
     assert np.linalg.norm(again.positions["water"][1] - again.positions["water"][0]) == pytest.approx(0.96, abs=0.02)
+
+
+def test_the_complex_starts_from_its_candidates_density_of_which_nobody_knows_whether_it_is_stable(
+    quick, tmp_path, monkeypatch
+):
+    from electroscreen.quantum import interaction
+    from electroscreen.quantum.energies import single_point
+
+    wanted, every = complex_of([SODIUM, WATER], Na=1, water=1)
+    starts = []
+
+    def watched(system, *arguments, **more):
+        starts.append((len(system.symbols), more.get("guess") is not None, more.get("known_stable", True)))
+        return single_point(system, *arguments, **more)
+
+    two = [np.array([[0.0, 0.0, height], *RELAXED_WATER]) for height in (-2.4, -2.3)]
+    monkeypatch.setattr(interaction, "single_point", watched)
+    monkeypatch.setattr(stage, "_by_gfn1", lambda *_: [Structure(str(i), x) for i, x in enumerate(two)])
+    search, output = Binding(placements=2, geometry="gfn1"), tmp_path / "C"
+    find_binding(wanted, every, Method(quick, "none"), search, {"stage": "x"}, {}, output, 1)
+    assert [start for start in starts if start[0] == 4] == [(4, True, False)]
+    assert json.loads((output / "binding.json").read_text())["verdict"] == "ok"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from pyscf.df import DF
 from pyscf.dft.numint import NumInt
 from quantum_helpers import changed
 
 from electroscreen.quantum import gpu
+from electroscreen.quantum.fitting import OrbitalFitting
 from electroscreen.quantum.integration import PatchwiseIntegration
 from electroscreen.quantum.scf import build_mean_field, build_molecule, converge
 
@@ -79,8 +81,10 @@ def test_a_state_that_only_the_gpu_believes_in_does_not_count(lithium_fluoride, 
     assert converge(mean_field, 50, stability=False).mean_field.e_tot == pytest.approx(energy, abs=1e-7)
 
 
-def test_the_package_is_given_pyscfs_own_integrator(quick):
+def test_the_package_is_given_pyscfs_own_integrator_and_fitting(quick):
     molecule = build_molecule(["Li", "F"], [[0, 0, 0], [0, 0, 1.56]], 0, 1, quick.level)
     mean_field = build_mean_field(molecule, quick.level, 0, 1000)
-    assert type(gpu._with_its_own_integrator(mean_field)._numint) is NumInt
-    assert type(mean_field._numint) is PatchwiseIntegration
+    plain = gpu._with_its_own_parts(mean_field)
+    assert type(plain._numint) is NumInt and type(plain.with_df) is DF
+    assert type(mean_field._numint) is PatchwiseIntegration and type(mean_field.with_df) is OrbitalFitting
+    assert plain.with_df.auxbasis == mean_field.with_df.auxbasis

@@ -147,7 +147,8 @@ def _bind(
     state = progress.state
     positions = np.array(state["positions_angstrom"])
     ledger = Ledger(state.get("energies", {}), lambda energies: progress.save(energies=energies), shared)
-    found = binding_energy(cluster, parts, positions, method, ledger, guess)
+    # Only an optimisation has asked whether its state is stable.
+    found = binding_energy(cluster, parts, positions, method, ledger, guess, known_stable=search.geometry != "gfn1")
     if wanted.solvent:
         found["solvents"] = [
             binding_in_solvent(wanted.solvent, cluster, parts, positions, method, ledger, found["counterpoise_ev"])
@@ -179,7 +180,7 @@ def _optimise(
         progress.save(candidates=candidates, positions_angstrom=start)
     if search.geometry == "gfn1":
         progress.save(ending={"verdict": OK, "optimisation_steps": 0})
-        return None  # its stability is not known yet
+        return surface.density
     surface.stability_due = quantum.stability != "none"
     found = find_minimum(surface, progress, rough=search.geometry == "dft-rough").optimised
     progress.save(positions_angstrom=found.positions_angstrom, ending=optimised(found))

@@ -130,10 +130,11 @@ def single_point(
     solvent: float | str | None = None,
     basis_of: tuple[list[str], np.ndarray] | None = None,
     guess: np.ndarray | None = None,
+    known_stable: bool = True,
 ) -> Point:
     """Return the energy of a system at the final grid.
 
-    Whether the SCF is stable is asked where it starts without a guess; a guess comes from a state of which it is known.
+    Whether the SCF is stable is asked where it starts without a guess, or from a state of which that is not known.
 
     Parameters
     ----------
@@ -141,6 +142,8 @@ def single_point(
         Symbols and positions of further atoms, of which only the basis functions take part (ghosts).
     guess
         Density matrix to start from, that of the system without ghosts.
+    known_stable
+        Whether the guess comes from a state that is known to be stable.
 
     Raises
     ------
@@ -154,7 +157,7 @@ def single_point(
         ghosts = range(len(symbols), len(symbols) + len(basis_of[0]))
         symbols, positions = symbols + basis_of[0], np.concatenate([positions, basis_of[1]])
     mean_field = _mean_field(system, symbols, positions, method.quantum, ghosts, solvent)
-    stability = method.quantum.stability != "none" and guess is None
+    stability = method.quantum.stability != "none" and (guess is None or not known_stable)
     solved = converge(mean_field, method.quantum.scf_limit, _padded(guess, mean_field.mol.nao), stability)
     if solved.stability == STILL_UNSTABLE:
         raise SCFNotConvergedError("a lower state exists than the one that the SCF found, and following it failed")

@@ -30,7 +30,7 @@ def converged_density(mean_field, guess: np.ndarray | None) -> np.ndarray | None
     if not gpu_at_hand():
         return None
     try:
-        fast = _with_its_own_integrator(mean_field).to_gpu()
+        fast = _with_its_own_parts(mean_field).to_gpu()
         fast.kernel(dm0=guess)
         if fast.converged:
             return np.asarray(fast.to_cpu().make_rdm1())
@@ -42,12 +42,16 @@ def converged_density(mean_field, guess: np.ndarray | None) -> np.ndarray | None
     return None
 
 
-def _with_its_own_integrator(mean_field):
-    """The same with PySCF's integrator, for which the package has its own; itself where there is none."""
-    if not hasattr(mean_field, "_numint"):
-        return mean_field
-    from pyscf.dft.numint import NumInt
-
+def _with_its_own_parts(mean_field):
+    """The same with PySCF's integrator and density fitting, for which the package has its own."""
     plain = mean_field.copy()
-    plain._numint = NumInt()
+    if hasattr(mean_field, "_numint"):
+        from pyscf.dft.numint import NumInt
+
+        plain._numint = NumInt()
+    if hasattr(mean_field, "with_df"):
+        from pyscf.df import DF
+
+        plain.with_df = DF(mean_field.mol, mean_field.with_df.auxbasis)
+        plain.with_df.max_memory = mean_field.max_memory
     return plain

@@ -81,11 +81,12 @@ def binding_energy(
     method: Method,
     ledger: Ledger,
     guess: np.ndarray | None = None,
+    known_stable: bool = True,
 ) -> dict[str, Any]:
     """Return the terms of the binding energy of a cluster at a geometry, eV; formulas at the head of this module.
 
     Each SCF starts from the density of the state most like it: a bent part from its share of the cluster's, a part
-    among ghosts from the bent one, the cluster from `guess`, a density of a stable state.
+    among ghosts from the bent one, the cluster from `guess`, a density that may be `known_stable`.
 
     Raises
     ------
@@ -93,7 +94,8 @@ def binding_energy(
         Saying of which piece.
     """
     symbols, everywhere = np.array(cluster.symbols), np.arange(len(cluster.symbols))
-    whole = ledger.energy("the complex", lambda: single_point(cluster, positions_angstrom, method, guess=guess))
+    start = {"guess": guess, "known_stable": known_stable}
+    whole = ledger.energy("the complex", lambda: single_point(cluster, positions_angstrom, method, **start))
     fragments = []
     for number, (name, atoms) in enumerate(cluster.copies, start=1):
         part, own = parts.every[name], positions_angstrom[atoms]

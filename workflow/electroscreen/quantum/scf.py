@@ -106,11 +106,18 @@ def build_mean_field(pyscf_molecule, level: Level, grid: int, memory_mb: int):
         mean_field.xc = checked_functional(level.functional)
         mean_field.grids.level = grid
         mean_field._numint = PatchwiseIntegration()
-    if level.density_fitting:
-        mean_field = mean_field.density_fit(auxbasis=_auxiliary_basis(pyscf_molecule))
     mean_field.conv_tol = ENERGY_TOLERANCE_HARTREE
     mean_field.max_memory = memory_mb
-    return mean_field
+    return _fitted(mean_field) if level.density_fitting else mean_field
+
+
+def _fitted(mean_field):
+    """The mean field with density fitting, which keeps its integrals within the same memory, else on disk."""
+    from electroscreen.quantum.fitting import OrbitalFitting
+
+    fitting = OrbitalFitting(mean_field.mol, _auxiliary_basis(mean_field.mol))
+    fitting.max_memory = mean_field.max_memory
+    return mean_field.density_fit(with_df=fitting)
 
 
 def converge(mean_field, cycles: int, guess: np.ndarray | None = None, stability: bool = True) -> Converged:

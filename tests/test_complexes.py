@@ -290,3 +290,14 @@ def test_the_table_says_what_was_not_asked_for(shipped, tmp_path):
     assert wet["verdict"] == "not computed: Na_DOL was not put in PCM 7.1"
     assert unasked["verdict"] == "not computed: not asked for by binding.complexes in the settings"
     assert unasked["parts"] == "Na + 2 DOL"
+
+
+@pytest.mark.parametrize(
+    ("binding_ev", "said"), [(-0.01, "ok"), (0.07, "ok (not bound: the others, apart, lie lower)")]
+)
+def test_the_table_says_what_is_not_bound(shipped, tmp_path, binding_ev, said):
+    complexes = {"Li_PC": read_complex(shipped / "molecules/complexes/Li_PC.yaml")}
+    record(tmp_path, "Li_PC", {"Li": 1, "PC": 1}, binding_ev)
+    build_tables(tmp_path, [], [], [], tmp_path / "tables", complexes, ["Li_PC"])
+    first = read_table(tmp_path / "tables", "binding_energies").to_dict("records")[0]
+    assert (first["binding_ev"], first["verdict"]) == (binding_ev, said)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from electroscreen.complexes import Complex, parts_label
 from electroscreen.papers import read_papers
-from electroscreen.record import write_text
+from electroscreen.record import OK, write_text
 from electroscreen.report import comparison
 from electroscreen.report.formats import readable, write_table
 from electroscreen.report.headings import CAPTIONS, HEADINGS, WORDS
@@ -35,6 +35,7 @@ from electroscreen.report.scan import scan_rows, second_level_rows
 from electroscreen.report.series import temperature_rows
 from electroscreen.species import solvent_label
 
+NOT_BOUND = f"{OK} (not bound: the others, apart, lie lower)"
 NOT_ASKED_BOX = f"{NOT_COMPUTED}: not asked for by box.boxes in the settings"
 NOT_ASKED_COMPLEX = f"{NOT_COMPUTED}: not asked for by binding.complexes in the settings"
 
@@ -213,10 +214,15 @@ def _binding_rows(results_dir: Path, complexes: Mapping[str, Complex], asked: Co
         for groups in (wanted.parts, *wanted.compared_with):
             for solvent in surroundings:
                 reference = None if groups == wanted.parts else groups
-                rows.append(
-                    head | {"compared_with": parts_label(groups)} | binding(results_dir, name, reference, solvent)
-                )
+                found = _whether_bound(binding(results_dir, name, reference, solvent))
+                rows.append(head | {"compared_with": parts_label(groups)} | found)
     return rows
+
+
+def _whether_bound(row: dict[str, Any]) -> dict[str, Any]:
+    """Say of a binding energy above zero that nothing is bound."""
+    apart = row["verdict"] == OK and (row["binding_ev"] or 0.0) > 0
+    return row | {"verdict": NOT_BOUND} if apart else row
 
 
 def _of_boxes(results_dir: Path, boxes: list[str], kind: str) -> Iterator[dict[str, Any]]:

@@ -87,14 +87,31 @@ import os, sys
 from electroscreen import cli
 limit = cli.set_up_numerics
 def watched(threads):
+    before = "numpy" in sys.modules
     limit(threads)
-    print(os.environ["OMP_NUM_THREADS"], os.environ["OPENBLAS_NUM_THREADS"], "numpy" in sys.modules)
+    print(os.environ["OMP_NUM_THREADS"], os.environ["OPENBLAS_NUM_THREADS"], before)
     raise SystemExit(7)
 cli.set_up_numerics = watched
 cli.main(sys.argv[1:] or ["geometry", "LiF", "--threads", "3", "--project", {str(shipped)!r}])
 """
     done = in_new_python(code, OMP_NUM_THREADS="1")
     assert (done.returncode, done.stdout.split()) == (7, ["3", "3", "False"])
+
+
+def test_only_pyscfs_openblas_is_told_what_to_run_on():
+    """NumPy's own knows newer processors, and is loaded before the variable is there."""
+    code = """
+import os, sys
+from electroscreen import numerics
+numerics._processor_flags = lambda: {"avx2", "fma"}
+told = type(os.environ).setdefault
+def watched(self, key, value):
+    print(key, value, "numpy.linalg" in sys.modules, "scipy.linalg" in sys.modules, "pyscf" in sys.modules)
+    return told(self, key, value)
+type(os.environ).setdefault = watched
+numerics.set_up_numerics(1)
+"""
+    assert "OPENBLAS_CORETYPE Haswell True True False" in in_new_python(code).stdout.splitlines()
 
 
 def test_check_counts_what_is_there(shipped, electroscreen):

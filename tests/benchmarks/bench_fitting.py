@@ -8,30 +8,21 @@ from __future__ import annotations
 
 import sys
 import time
-from pathlib import Path
 
-from electroscreen.numerics import set_up_numerics
+from quantum_bench import mean_field_of  # first: it sets the threads
 
-set_up_numerics(1)
+# isort: split
+import numpy as np
+from pyscf import df
 
-import numpy as np  # noqa: E402 -- after the threads are set
-from pyscf import df  # noqa: E402
-
-from electroscreen.quantum.scf import build_mean_field, build_molecule, converge  # noqa: E402
-from electroscreen.settings import read_settings  # noqa: E402
-from electroscreen.species import parse_xyz, read_species  # noqa: E402
-
-ROOT = Path(__file__).parents[2]
+from electroscreen.quantum.scf import converge
 
 
 def main(names: list[str]) -> None:
     """Print two lines a species."""
-    quantum = read_settings(ROOT / "config" / "quick.yaml").quantum
     for name in names:
-        species = read_species(ROOT / "molecules" / "species" / f"{name}.yaml")
-        positions = np.array([position for _, position in parse_xyz(species.start.xyz)])
-        molecule = build_molecule(list(species.symbols), positions, species.charge, species.multiplicity, quantum.level)
-        mean_field = build_mean_field(molecule, quantum.level, 0, quantum.memory_mb)
+        mean_field = mean_field_of(name, 0)
+        molecule = mean_field.mol
         density = converge(mean_field, 100, None, stability=False).mean_field.make_rdm1()
         ours, theirs = mean_field.with_df, df.DF(molecule)
         theirs._cderi = ours._cderi

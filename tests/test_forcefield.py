@@ -27,7 +27,7 @@ from forcefield_helpers import (
 
 from electroscreen.forcefield import amber, graph, typing
 from electroscreen.forcefield.assemble import write_forcefield
-from electroscreen.species import Species, parse_xyz, read_species
+from electroscreen.species import Species, molecule, parse_xyz, read_species
 
 # Energies of the shaken geometries with the charges of the helpers, by ParmEd 4.3.1: antechamber's types,
 # gaff2.dat and parmchk2's frcmod (without -a) read by parmed.amber.AmberParameterSet, written by
@@ -114,6 +114,25 @@ def test_carbonate_stays_flat_however_it_is_drawn(tmp_path, smiles):
     double = improper["atoms"][3]
     bonded = {tuple(sorted(t["atoms"])): t for t in record["parameters"] if t["term"] == "bond"}
     assert bonded[tuple(sorted((carbonyl, double)))]["values"]["length_angstrom"] < 1.25
+
+
+def test_terms_are_gaff2s_every_time(tmp_path):
+    """parmchk2, asked for "gaff2" by name, gave the old GAFF's terms in 55 of 190 runs."""
+    x = embedded("COC")
+    runs = [typing.typed(molecule("COC"), x, 0) for _ in range(16)]
+    assert all(run == runs[0] for run in runs)
+    # Lines "os" and "c3-os-c3" of gaff2.dat 2.2.20; gaff.dat: 1.6837 and 0.1700, 112.48.
+    _, table = runs[0]
+    assert table.lj["os",].rows[0] == (1.7713, 0.0726)
+    assert table.angles["c3", "os", "c3"].rows[0][1] == pytest.approx(113.60, abs=0.01)
+
+
+def test_terms_of_the_old_gaff_are_refused():
+    table = amber.Table(lj={("c3",): amber.Entry(((1.9069, 0.1078),)), ("os",): amber.Entry(((1.6837, 0.17),))})
+    with pytest.raises(amber.ProgramError, match=r"another force field than GAFF2: os has .*1\.6837.* 2\.2\.20 has"):
+        amber.assert_gaff2(table)
+    table.lj["os",] = amber.Entry(((1.7713, 0.0726),))
+    amber.assert_gaff2(table)
 
 
 def test_frcmod_series_divisors_penalties_and_blanks():

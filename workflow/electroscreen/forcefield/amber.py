@@ -23,6 +23,7 @@ _FOLDERS = {"linux": "amber_linux", "darwin": "amber_macos"}
 _PROGRAMS = ("antechamber", "atomtype", "bondtype", "parmchk2")
 _GAFF2 = Path("dat") / "leap" / "parm" / "gaff2.dat"
 _PENALTY = re.compile(r",?\s*penalty score=\s*([\d.]+)[\s)]*(\(use general term[\s)]*)?")
+LJ_PRINTED = 1e-4  # Å and kcal/mol; GAFF and GAFF2 differ by at least ten times that in every type
 CANNOT_START = 126  # a shell's exit codes from here on: not executable, not found, or killed
 
 
@@ -90,12 +91,32 @@ def gaff2_types(sdf: str, charge: int) -> tuple[list[str], Table]:
         typed = work / "typed.mol2"
         if not typed.exists():
             raise TypingRefusedError(f"antechamber gives no types: {said}")
-        files = ("-i", "typed.mol2", "-f", "mol2", "-o", "all.frcmod")
-        said = _run(work, "parmchk2", *files, "-s", "gaff2", "-a", "Y")
+        # By number and by file: asked by name ("-s gaff2"), parmchk2 reads the old GAFF in one run of four.
+        files = ("-i", "typed.mol2", "-f", "mol2", "-o", "all.frcmod", "-p", str(Path("amber") / _GAFF2))
+        said = _run(work, "parmchk2", *files, "-s", "2", "-a", "Y")
         terms = work / "all.frcmod"
         if not terms.exists():
             raise ProgramError(f"parmchk2 wrote nothing: {said}")
-        return _mol2_types(typed.read_text(encoding="utf-8")), read_frcmod(terms.read_text(encoding="utf-8"))
+        table = read_frcmod(terms.read_text(encoding="utf-8"))
+        assert_gaff2(table)
+        return _mol2_types(typed.read_text(encoding="utf-8")), table
+
+
+def assert_gaff2(table: Table) -> None:
+    """Refuse terms from another force field than GAFF2, told by the Lennard-Jones parameters, none of which agree.
+
+    Raises
+    ------
+    ProgramError
+        Naming the first type that differs from GAFF2's own file.
+    """
+    for types, entry in table.lj.items():
+        known = gaff2_own().lj.get(types)
+        if known and any(abs(a - b) > LJ_PRINTED for a, b in zip(entry.rows[0], known.rows[0], strict=True)):
+            raise ProgramError(
+                f"parmchk2 took its terms from another force field than GAFF2: {types[0]} has radius and depth "
+                f"{entry.rows[0]}, {gaff2_version()} has {known.rows[0]}"
+            )
 
 
 def read_frcmod(text: str) -> Table:

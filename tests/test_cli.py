@@ -70,6 +70,12 @@ def test_importing_the_command_loads_nothing_heavy():
     assert in_new_python(code).stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize("module", ["scf", "geometry", "interaction"])
+def test_what_other_stages_take_of_quantum_chemistry_loads_no_pyscf(module):
+    code = f"import sys, electroscreen.quantum.{module}; print('pyscf' in sys.modules)"
+    assert in_new_python(code).stdout.strip() == "False"
+
+
 def test_checking_all_inputs_loads_nothing_heavy(shipped):
     """RDKit's core reads the SMILES, numpy rounds the recipes; nothing else is needed."""
     code = (

@@ -1,4 +1,4 @@
-"""Environment of the numerical libraries, to be set before any of them is loaded."""
+"""Environment of the numerical libraries, and the order in which they are loaded."""
 
 from __future__ import annotations
 

@@ -30,14 +30,32 @@ class OrbitalFitting(df.DF):
         return _matrices(self, dm, with_j)
 
 
+def packed_pairs(densities: np.ndarray) -> np.ndarray:
+    """Return the lower triangles of symmetric matrices, (matrices, n, n), so that their product with those of others
+    counts each pair of functions once: off the diagonal it stands for two.
+    """
+    pairs = lib.pack_tril(2 * densities)
+    pairs[:, packed_diagonal(densities.shape[-1])] /= 2
+    return pairs
+
+
+def packed_diagonal(count: int) -> np.ndarray:
+    """Return where the diagonal of a square of so many rows stands in its packed lower triangle."""
+    return np.cumsum(np.arange(1, count + 1)) - 1
+
+
+def occupied_orbitals(coefficients: np.ndarray, occupations: np.ndarray) -> list[np.ndarray]:
+    """Return occupied orbitals, (functions, occupied) for each spin or for both, times the root of their occupation."""
+    occupations = np.atleast_2d(occupations)
+    coefficients = np.asarray(coefficients).reshape(len(occupations), -1, occupations.shape[1])
+    return [c[:, n > 0] * np.sqrt(n[n > 0]) for c, n in zip(coefficients, occupations, strict=True)]
+
+
 def _matrices(fitting: df.DF, dm, with_j: bool) -> tuple[np.ndarray | None, np.ndarray]:
     densities = np.asarray(dm)
     functions = densities.shape[-1]
     densities = densities.reshape(-1, functions, functions)
-    factors = _factors(dm, densities)
-    # Each pair of functions once: off the diagonal it stands for two.
-    pairs = lib.pack_tril(2 * densities)
-    pairs[:, np.cumsum(np.arange(1, functions + 1)) - 1] /= 2
+    factors, pairs = _factors(dm, densities), packed_pairs(densities)
     coulomb, exchange = np.zeros_like(pairs), np.zeros_like(densities)
     at_once = max(4, int(AT_ONCE_BYTES / (BYTES * functions**2)))
     whole = np.empty((at_once, functions, functions))
@@ -57,9 +75,7 @@ def _factors(dm, densities: np.ndarray) -> list[list[tuple[int, np.ndarray]]]:
     """For each matrix: sign and columns, (functions, columns), whose squares with these signs add up to it."""
     coefficients, occupations = getattr(dm, "mo_coeff", None), getattr(dm, "mo_occ", None)
     if coefficients is not None and np.ndim(occupations) == np.ndim(dm) - 1:
-        occupations = np.atleast_2d(occupations)
-        coefficients = np.asarray(coefficients).reshape(len(densities), -1, occupations.shape[1])
-        return [[(1, c[:, n > 0] * np.sqrt(n[n > 0]))] for c, n in zip(coefficients, occupations, strict=True)]
+        return [[(1, orbitals)] for orbitals in occupied_orbitals(coefficients, occupations)]
     return [_eigenvectors(density) for density in densities]
 
 

@@ -19,6 +19,7 @@ from types import MethodType
 
 import numpy as np
 
+from electroscreen.quantum.fitting import occupied_orbitals, packed_diagonal, packed_pairs
 from electroscreen.quantum.grid_slope import integrated_slope
 
 BYTES = 8
@@ -59,7 +60,7 @@ def fitted_slope(mean_field, share: float) -> np.ndarray | None:
     """
     from scipy.linalg import LinAlgError, cholesky, solve_triangular
 
-    fitting, orbitals = mean_field.with_df, _orbitals(mean_field)
+    fitting, orbitals = mean_field.with_df, occupied_orbitals(mean_field.mo_coeff, mean_field.mo_occ)
     metric = fitting.auxmol.intor("int2c2e")
     try:
         root = cholesky(metric, lower=True)
@@ -76,7 +77,7 @@ def fitted_slope(mean_field, share: float) -> np.ndarray | None:
     pairs_of_fit = -np.outer(fitted_density, fitted_density) / 2
     for x in fitted_pairs:
         # Both orders of two orbitals that differ: the diagonal is counted once.
-        once = x[:, _diagonal(_occupied(x))]
+        once = x[:, packed_diagonal(_occupied(x))]
         pairs_of_fit += weight * (2 * x @ x.T - once @ once.T)
     between_fits = -2 * np.einsum("xpq,pq->px", fitting.auxmol.intor("int2c2e_ip1"), pairs_of_fit)
     of_functions, of_fits = _three_centres(fitting, density, fitted_density, orbitals, fitted_pairs, weight)
@@ -94,16 +95,9 @@ def _exchange_share(mean_field) -> float | None:
 def _fits_memory(mean_field) -> bool:
     from pyscf import lib
 
-    pairs = sum(n * (n + 1) / 2 for n in (r.shape[1] for r in _orbitals(mean_field)))
+    pairs = sum(n * (n + 1) / 2 for n in np.atleast_2d(np.asarray(mean_field.mo_occ) > 0).sum(axis=1))
     free = 1e6 * (mean_field.max_memory - lib.current_memory()[0])
     return BYTES * pairs * mean_field.with_df.get_naoaux() < SHARE_OF_MEMORY * free
-
-
-def _orbitals(mean_field) -> list[np.ndarray]:
-    """Occupied orbitals of each spin, or of both, (functions, occupied), times the root of their occupation."""
-    occupations = np.atleast_2d(mean_field.mo_occ)
-    coefficients = np.asarray(mean_field.mo_coeff).reshape(len(occupations), -1, occupations.shape[1])
-    return [c[:, n > 0] * np.sqrt(n[n > 0]) for c, n in zip(coefficients, occupations, strict=True)]
 
 
 def _occupied(pairs: np.ndarray) -> int:
@@ -111,20 +105,13 @@ def _occupied(pairs: np.ndarray) -> int:
     return int((2 * pairs.shape[1]) ** 0.5)
 
 
-def _diagonal(count: int) -> np.ndarray:
-    """Where the pairs of an orbital with itself stand in a packed lower triangle."""
-    return np.cumsum(np.arange(1, count + 1)) - 1
-
-
 def _projections(fitting, density: np.ndarray, orbitals: list[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
     """The kept integrals with the density, (fits,), and with pairs of orbitals, packed, (fits, pairs) each."""
     from pyscf import lib
 
-    functions = len(density)
-    both = lib.pack_tril(2 * density)
-    both[_diagonal(functions)] /= 2
+    both = packed_pairs(density[None])[0]
     in_density, in_pairs = [], [[] for _ in orbitals]
-    for packed in fitting.loop(_at_once(functions**2)):
+    for packed in fitting.loop(_at_once(len(density) ** 2)):
         in_density.append(packed @ both)
         whole = lib.unpack_tril(packed)
         for found, r in zip(in_pairs, orbitals, strict=True):

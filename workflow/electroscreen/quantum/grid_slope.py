@@ -37,7 +37,7 @@ def integrated_slope(mean_field) -> np.ndarray | None:
     matrices = np.asarray(mean_field.make_rdm1()).reshape(-1, mol.nao, mol.nao)
     of_functions, of_points = np.zeros((mol.nao, 3)), np.zeros((len(grids.coords), 3))
     worth = np.zeros(len(grids.coords))
-    for points, functions, values in _patches(mol, grids):
+    for points, functions, values in _patches(numint, mol, grids):
         near = matrices[np.ix_(range(len(matrices)), functions, functions)]
         worth[points], found = _on_patch(numint, mean_field.xc, kind, near, values, grids.weights[points])
         of_functions[functions] -= found.sum(axis=2).T
@@ -118,17 +118,12 @@ def _skew(grids) -> np.ndarray:
     return np.array([[adjusted(i, j, 0) for j in range(count)] for i in range(count)], dtype=float)
 
 
-def _patches(mol, grids) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+def _patches(numint, mol, grids) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
     """Neighbouring points, functions that reach them, their values and derivatives, (10, functions, points)."""
     for start in range(0, len(grids.coords), POINTS_OF_PATCH):
         points = slice(start, min(start + POINTS_OF_PATCH, len(grids.coords)))
         reaches = grids.non0tab[start // gen_grid.BLKSIZE :]
-        values = mol.eval_gto(
-            "GTOval_cart_deriv2" if mol.cart else "GTOval_sph_deriv2",
-            grids.coords[points],
-            non0tab=reaches,
-            cutoff=grids.cutoff,
-        ).swapaxes(1, 2)
+        values = numint.eval_ao(mol, grids.coords[points], deriv=2, non0tab=reaches, cutoff=grids.cutoff).swapaxes(1, 2)
         functions = np.flatnonzero((np.abs(values[:4]) > NEGLIGIBLE).any(axis=(0, 2)))
         yield points, functions, values[:, functions]
 

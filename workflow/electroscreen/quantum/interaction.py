@@ -94,8 +94,10 @@ def binding_energy(
         Saying of which piece.
     """
     symbols, everywhere = np.array(cluster.symbols), np.arange(len(cluster.symbols))
-    start = {"guess": guess, "known_stable": known_stable}
-    whole = ledger.energy("the complex", lambda: single_point(cluster, positions_angstrom, method, **start))
+    whole = ledger.energy(
+        "the complex",
+        lambda: single_point(cluster, positions_angstrom, method, guess=guess, known_stable=known_stable),
+    )
     fragments = []
     for number, (name, atoms) in enumerate(cluster.copies, start=1):
         part, own = parts.every[name], positions_angstrom[atoms]

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from electroscreen.quantum.gradient import gradients_of
 from electroscreen.quantum.scf import Converged, SCFNotConvergedError, build_mean_field, build_molecule, converge
 from electroscreen.quantum.solvent import in_solvent
 from electroscreen.quantum.stability import NOT_ASKED_FOR
@@ -75,6 +74,8 @@ class Surface:
 
     def energy_and_gradient(self, positions_angstrom: np.ndarray) -> tuple[float, np.ndarray, Converged]:
         """Return hartree, hartree/bohr (N, 3), and the mean field."""
+        from electroscreen.quantum.gradient import gradients_of
+
         solved = self.solve(positions_angstrom)
         gradient = gradients_of(solved.mean_field).kernel()
         return float(solved.mean_field.e_tot), np.asarray(gradient), solved

@@ -1,8 +1,8 @@
 """Coulomb and exchange matrices of small turns of orbitals, from the occupied orbitals alone that make them up.
 
 The change of a density in a turn is D = C Yᵀ + Y Cᵀ: occupied orbitals C and as many others, Y, that are orthogonal to
-them. PySCF's density fitting takes it for any matrix and multiplies with all n functions where as many as there are
-occupied orbitals would do, a quarter of them or fewer.
+them. PySCF's density fitting takes it for any matrix and multiplies with all n functions, ours (`fitting`) with twice
+as many columns as there are occupied orbitals; here those are enough, and what they give is kept for the next product.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ def quick_turns(mean_field) -> Iterator[None]:
 def _jk_of_turns(mean_field) -> Callable:
     """Return what stands in for `mean_field.get_jk`, for densities of turns of its occupied orbitals."""
     from pyscf import lib
+
+    from electroscreen.quantum.fitting import packed_pairs
 
     fitting, overlap = mean_field.with_df, mean_field.get_ovlp()
     functions = len(overlap)
@@ -65,9 +67,7 @@ def _jk_of_turns(mean_field) -> Callable:
     def matrices(fitted, density: np.ndarray, with_j: bool, with_k: bool, omega: float) -> tuple:
         densities = density.reshape(-1, functions, functions)
         others = [d @ overlap @ c for d, c in zip(densities, orbitals, strict=True)]
-        # Each pair of functions once: off the diagonal it stands for two.
-        pairs = lib.pack_tril(2 * densities)
-        pairs[:, np.cumsum(np.arange(1, functions + 1)) - 1] /= 2
+        pairs = packed_pairs(densities)
         coulomb, half = np.zeros_like(pairs), np.zeros_like(densities)
         for block, packed in enumerate(fitted.loop(at_once)):
             if with_j:

@@ -35,7 +35,7 @@ from electroscreen.report.scan import scan_rows, second_level_rows
 from electroscreen.report.series import temperature_rows
 from electroscreen.species import solvent_label
 
-NOT_BOUND = f"{OK} (not bound: the others, apart, lie lower)"
+NOT_BOUND = f"{OK} (not bound: lower in energy when apart)"
 NOT_ASKED_BOX = f"{NOT_COMPUTED}: not asked for by box.boxes in the settings"
 NOT_ASKED_COMPLEX = f"{NOT_COMPUTED}: not asked for by binding.complexes in the settings"
 

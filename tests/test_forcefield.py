@@ -27,6 +27,7 @@ from forcefield_helpers import (
 
 from electroscreen.forcefield import amber, graph, typing
 from electroscreen.forcefield.assemble import write_forcefield
+from electroscreen.record import read_json
 from electroscreen.species import Species, molecule, parse_xyz, read_species
 
 # Energies of the shaken geometries with the charges of the helpers, by ParmEd 4.3.1: antechamber's types,
@@ -133,6 +134,13 @@ def test_terms_of_the_old_gaff_are_refused():
         amber.assert_gaff2(table)
     table.lj["os",] = amber.Entry(((1.7713, 0.0726),))
     amber.assert_gaff2(table)
+
+
+def test_all_published_force_fields_hold_gaff2s_own_terms(shipped):
+    records = [read_json(path) for path in (shipped / "results" / "published").glob("*/species/*/forcefield.json")]
+    named = [t for r in records for t in r["parameters"] if t["term"] == "lj" and "GAFF" in t["source"]]
+    assert len(named) > 300
+    assert [typing.wrong_gaff2(record["parameters"]) for record in records] == [[]] * len(records)
 
 
 def test_frcmod_series_divisors_penalties_and_blanks():

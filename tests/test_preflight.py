@@ -14,7 +14,7 @@ from electroscreen.preflight.effort import Estimate, efforts
 from electroscreen.preflight.room import longest_angstrom
 from electroscreen.preflight.theory import basis_functions
 from electroscreen.project import Project
-from electroscreen.record import write_json
+from electroscreen.record import read_json, write_json
 from electroscreen.settings import Level
 from electroscreen.species import Species
 
@@ -171,6 +171,20 @@ def test_missing_programs_are_told_where_they_are_needed(project, electroscreen,
     assert any(line.startswith("warning: on this machine, antechamber and parmchk2 do not run") for line in out)
     edit(project, "config/quick.yaml", "boxes: [natfsi_dol_fec]", "boxes: []")
     assert "programs" not in "\n".join(told(electroscreen, project))
+
+
+def test_a_force_field_of_the_old_gaff_is_told(project, shipped, electroscreen, refused):
+    """Written when parmchk2 read gaff.dat instead of gaff2.dat: there "os" is 1.6837 Å and 0.17 kcal/mol."""
+    record = read_json(shipped / "results" / "published" / "quick" / "species" / "FEC" / "forcefield.json")
+    path = Project(project, "quick").species_folder("FEC") / "forcefield.json"
+    write_json(path, record)
+    told(electroscreen, project)
+    for term in record["parameters"]:
+        if term["term"] == "lj" and term["source"].endswith(", os"):
+            term["values"] = {"sigma_angstrom": 1.6837 * 2 ** (5 / 6), "epsilon_kj_per_mol": 0.17 * 4.184}
+    write_json(path, record)
+    said = refused()
+    assert "results/quick/species/FEC/forcefield.json: its terms are named GAFF2's and are the old GAFF's (os)" in said
 
 
 def test_a_disk_or_memory_that_is_too_small_is_told(project, electroscreen, refused, monkeypatch):

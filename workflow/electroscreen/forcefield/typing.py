@@ -107,6 +107,22 @@ def typed(drawn, positions_angstrom: np.ndarray, charge: int) -> tuple[list[str]
     return amber.gaff2_types(_sdf(drawn, positions_angstrom), charge)
 
 
+def wrong_gaff2(parameters: list[dict[str, Any]]) -> list[str]:
+    """Return the types of a record's Lennard-Jones terms that name GAFF2 as their source and are not its own.
+
+    Records from the time when parmchk2 was asked for GAFF2 by name may hold the old GAFF's terms, see `amber`.
+    """
+    own = amber.gaff2_own().lj
+    said = {f"{amber.gaff2_version()}, {name}": (name, lj_values(*entry.rows[0])) for (name,), entry in own.items()}
+    found = set()
+    for term in parameters:
+        if term["term"] == "lj" and term["source"] in said:
+            name, values = said[term["source"]]
+            if not np.allclose(list(values.values()), [term["values"][key] for key in values], atol=1e-3):
+                found.add(name)
+    return sorted(found)
+
+
 def torsion_entry_values(names: list[str], table: amber.Table) -> tuple[dict[str, Any] | None, str]:
     """Return the values of a torsion between atoms of these types (None if GAFF2 has none), and their source."""
     entry = _look_up("torsion", tuple(names), (table.torsions,))

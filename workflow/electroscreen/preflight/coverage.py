@@ -25,6 +25,8 @@ def look_at_force_fields(asked: Asked) -> Findings:
         layers.setdefault(layer, []).append(name)
         if layer == NONE:
             lacking[name] = why
+        elif wrong := _not_gaff2(asked, name):
+            found.faults.append(wrong)
     if layers:
         told = "; ".join(f"{layer}: {', '.join(names)}" for layer, names in layers.items())
         found.facts.append(f"force fields of {len(asked.in_boxes)} species in boxes: {told}")
@@ -69,6 +71,23 @@ def expected_layer(species: Species, settings: ForceField) -> tuple[str, str]:
             return FITTED, ""
         refused = [*refused, *map(str, fit_refused)]
     return NONE, "; ".join(dict.fromkeys(refused))
+
+
+def _not_gaff2(asked: Asked, name: str) -> str | None:
+    """What is wrong with a force field from the time when parmchk2 read another file than it was asked for."""
+    from electroscreen.forcefield import amber, typing
+
+    path = asked.project.species_folder(name) / "forcefield.json"
+    try:
+        types = typing.wrong_gaff2(read_json(path)["parameters"])
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, amber.ProgramError):
+        return None
+    if not types:
+        return None
+    return (
+        f"{path}: its terms are named GAFF2's and are the old GAFF's ({', '.join(types)}), by a fault of parmchk2 that "
+        "is mended since: delete it, and it is made anew with the boxes that hold it"
+    )
 
 
 def _computed(asked: Asked, name: str) -> tuple[str, str] | None:

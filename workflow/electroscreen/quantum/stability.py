@@ -7,8 +7,6 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from electroscreen.quantum.response import quick_turns
-
 STABLE = "stable"
 REPAIRED = "repaired"
 STILL_UNSTABLE = "still unstable"
@@ -92,8 +90,7 @@ def _lowest_curvature(mean_field) -> tuple[float, np.ndarray]:
     random = np.random.default_rng(2026).standard_normal(diagonal.size) / np.maximum(np.abs(diagonal), 1e-3)
     starts = [RANDOM_PART * random / np.linalg.norm(random)] * min(EXCITATIONS_TO_START_FROM, diagonal.size)
     starts = [start + np.eye(1, diagonal.size, k)[0] for start, k in zip(starts, diagonal.argsort(), strict=False)]
-    with quick_turns(mean_field):
-        value, direction = lib.davidson(product, starts, diagonal, tol=CURVATURE_TOLERANCE_HARTREE, verbose=0)
+    value, direction = lib.davidson(product, starts, diagonal, tol=CURVATURE_TOLERANCE_HARTREE, verbose=0)
     return float(value), np.asarray(direction)
 
 

@@ -14,6 +14,9 @@ from electroscreen.species import ImplicitSolvent, Species, StartingGeometry, pa
 
 EV_KJ_PER_MOL = 96.48533212331  # CODATA 2018: elementary charge times Avogadro's number
 
+# Smaller ones reach the same lowest minimum in Cartesian coordinates, and sooner.
+ATOMS_IN_CARTESIANS = 30
+
 Count = Annotated[int, Field(ge=1, le=50)]
 Dispersion = Literal["none", "d3bj"]
 

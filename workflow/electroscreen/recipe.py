@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from electroscreen.complexes import atoms_of
+from electroscreen.complexes import ATOMS_IN_CARTESIANS, atoms_of
 from electroscreen.recipes import labelled_atoms, molecules_of, species_of
 
 PROTOCOL = {
@@ -103,7 +103,10 @@ def species_recipe(stage: str, species, settings) -> dict[str, Any]:
 
 def complex_recipe(wanted, every: Mapping[str, Any], settings) -> dict[str, Any]:
     """Return what decides a binding energy; `every` maps the names of its parts to species."""
-    search = settings.binding.of(wanted, atoms_of(wanted, every))
+    atoms = atoms_of(wanted, every)
+    search = settings.binding.of(wanted, atoms)
+    # Told of large ones only, whose search it changed.
+    descent = {"descent": "internals"} if atoms > ATOMS_IN_CARTESIANS else {}
     if search.geometry == "gfn1":
         include = {"level", "grid_while_moving", "grid_final", "scf_limit", "stability", "conformers", "ion_sites"}
         quantum = settings.quantum.model_dump(include=include)
@@ -116,7 +119,7 @@ def complex_recipe(wanted, every: Mapping[str, Any], settings) -> dict[str, Any]
         dispersion=search.dispersion,
         species={name: _identity(every[name]) for name in wanted.parts},
         quantum=quantum,
-        binding=search.model_dump(include={"geometry", "placements", "candidates"}),
+        binding=search.model_dump(include={"geometry", "placements", "candidates"}) | descent,
     )
 
 

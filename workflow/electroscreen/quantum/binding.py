@@ -13,6 +13,7 @@ import numpy as np
 from electroscreen.complexes import Cluster, Complex, cluster_of
 from electroscreen.inputs import InputError
 from electroscreen.quantum.bonds import contacts, loose_part, reaction
+from electroscreen.quantum.descent import descent_of
 from electroscreen.quantum.energies import Ledger, Method, SharedPoints
 from electroscreen.quantum.geometry import choose_start, optimised, xyz_text
 from electroscreen.quantum.interaction import (
@@ -208,7 +209,8 @@ def _by_gfn1(cluster: Cluster, structures: list[Structure]) -> list[Structure]:
     ValueError
         If there is none below any of them.
     """
-    found = [(structure, relax(cluster, structure, GFN1)) for structure in structures]
+    descend = descent_of(len(cluster.symbols))
+    found = [(structure, relax(cluster, structure, GFN1, descend)) for structure in structures]
     kept = [replace(a, positions_angstrom=b.positions_angstrom) for a, b in found if b.energy_gfn2_ev is not None]
     if not kept:
         raise ValueError("GFN1-xTB finds no minimum")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from electroscreen.quantum.descent import quiet
 from electroscreen.quantum.scf import Converged, SCFNotConvergedError, build_mean_field, build_molecule, converge
 from electroscreen.quantum.solvent import in_solvent
 from electroscreen.quantum.stability import NOT_ASKED_FOR
@@ -124,27 +124,24 @@ def optimise(
         after_step(last["step"], energy, last["gradient"], positions)
         return energy, gradient
 
-    # geomeTRIC narrates every step at length; `after_step` says what matters.
-    logging.disable(logging.INFO)
     failure = None
     try:
-        converged, _ = geometric_solver.kernel(
-            as_pyscf_method(surface.molecule(start_angstrom), evaluate),
-            maxsteps=surface.quantum.steps_limit,
-            # A list, because geomeTRIC asks for its truth value, which an array does not have.
-            hess_data=None if hessian_guess is None else _usable_guess(hessian_guess, start_angstrom).tolist(),
-            frequency=False,
-            # Q-Chem's rule: rms gradient, and either displacement or energy. Gaussian's, which wants all of them, walks
-            # ten steps and more along a soft torsion (Na+ over TFSI-) for millionths of a hartree.
-            qccnv=True,
-            **(ROUGH if rough else {}),
-        )
+        with quiet():  # `after_step` says what matters
+            converged, _ = geometric_solver.kernel(
+                as_pyscf_method(surface.molecule(start_angstrom), evaluate),
+                maxsteps=surface.quantum.steps_limit,
+                # A list, because geomeTRIC asks for its truth value, which an array does not have.
+                hess_data=None if hessian_guess is None else _usable_guess(hessian_guess, start_angstrom).tolist(),
+                frequency=False,
+                # Q-Chem's rule: rms gradient, and either displacement or energy. Gaussian's, which wants all of them,
+                # walks ten steps and more along a soft torsion (Na+ over TFSI-) for millionths of a hartree.
+                qccnv=True,
+                **(ROUGH if rough else {}),
+            )
     except SCFNotConvergedError as error:
         if not last["step"]:
             raise
         converged, failure = False, str(error)
-    finally:
-        logging.disable(logging.NOTSET)
     return Optimised(
         positions_angstrom=last["positions"],
         energy_hartree=last["energy"],

@@ -9,6 +9,7 @@ import numpy as np
 from electroscreen.complexes import Cluster, Complex
 from electroscreen.quantum.bonds import Bonds, loose_part, reaction
 from electroscreen.quantum.contact import place, van_der_waals_radii
+from electroscreen.quantum.descent import descent_of
 from electroscreen.quantum.structures import Structure, embedded_conformers, minima, with_given_start
 from electroscreen.species import Species
 
@@ -45,7 +46,8 @@ def lowest_placements(
     def intact(positions: np.ndarray) -> bool:
         return reaction(cluster, bonds, positions) is None and loose_part(cluster, positions) is None
 
-    found = with_given_start(cluster, wanted.start, minima(cluster, starts, intact))
+    descend = descent_of(len(cluster.symbols))
+    found = with_given_start(cluster, wanted.start, minima(cluster, starts, intact, descend), descend)
     if not found:
         raise ValueError(f"in each of {count} placements GFN2-xTB breaks or forms a bond, or lets a part go")
     return found

@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from electroscreen.quantum.contact import place, van_der_waals_radii
+from electroscreen.quantum.descent import Descent, in_cartesians
 from electroscreen.species import Species, StartingGeometry, molecule, parse_xyz
 
 # Two structures are one when their energies and their sorted interatomic distances agree this well.
@@ -21,7 +22,7 @@ GFN1, GFN2 = "GFN1-xTB", "GFN2-xTB"
 # Starts are first relaxed roughly; only those near the lowest are worth a tight minimum.
 ROUGH_FORCE_EV_PER_ANGSTROM, ROUGH_STEPS = 0.1, 80
 TIGHT_FORCE_EV_PER_ANGSTROM = 0.01
-# An ion in a chain of three units, with an anion beside it (53 atoms), walks 300 to 670 steps.
+# In Cartesian coordinates an ion in a chain of three units, with an anion beside it (53 atoms), walks 300 to 670 steps.
 TIGHT_STEPS, TIGHT_STEPS_PER_ATOM = 400, 20
 WORTH_TIGHTENING_EV = 0.5
 
@@ -76,7 +77,12 @@ def starting_structures(species: Species, conformers: int, ion_sites: int) -> li
     return found
 
 
-def minima(system: System, starts: list[Structure], intact: Callable[[np.ndarray], bool]) -> list[Structure]:
+def minima(
+    system: System,
+    starts: list[Structure],
+    intact: Callable[[np.ndarray], bool],
+    descend: Descent = in_cartesians,
+) -> list[Structure]:
     """Return the distinct GFN2-xTB minima below the starts, lowest first; only those near the lowest are tightened.
 
     Parameters
@@ -84,36 +90,31 @@ def minima(system: System, starts: list[Structure], intact: Callable[[np.ndarray
     intact
         Tells of positions whether they still are what was asked for; what reacted is left out.
     """
-    rough = _usable((_descend(system, start)[0] for start in starts), intact)
+    roughly = partial(descend, force_ev_per_angstrom=ROUGH_FORCE_EV_PER_ANGSTROM, steps=ROUGH_STEPS)
+    rough = _usable((_descended(system, start, GFN2, roughly)[0] for start in starts), intact)
     near = [s for s in rough if s.energy_gfn2_ev < rough[0].energy_gfn2_ev + WORTH_TIGHTENING_EV]
-    return _distinct(_usable((relax(system, start) for start in _distinct(near)), intact))
+    return _distinct(_usable((relax(system, start, descend=descend) for start in _distinct(near)), intact))
 
 
-def relax(species: System, start: Structure, method: str = GFN2) -> Structure:
+def relax(species: System, start: Structure, method: str = GFN2, descend: Descent = in_cartesians) -> Structure:
     """Return the xTB minimum next to a structure; its energy is None if xTB finds none there."""
     steps = max(TIGHT_STEPS, TIGHT_STEPS_PER_ATOM * len(species.symbols))
-    structure, found = _descend(species, start, TIGHT_FORCE_EV_PER_ANGSTROM, steps, method)
+    tightly = partial(descend, force_ev_per_angstrom=TIGHT_FORCE_EV_PER_ANGSTROM, steps=steps)
+    structure, found = _descended(species, start, method, tightly)
     return structure if found else replace(structure, energy_gfn2_ev=None)
 
 
-def _descend(
-    species: System,
-    start: Structure,
-    force: float = ROUGH_FORCE_EV_PER_ANGSTROM,
-    steps: int = ROUGH_STEPS,
-    method: str = GFN2,
-) -> tuple[Structure, bool]:
-    """Follow xTB's forces; return the lowest structure reached and whether the force criterion was met."""
+def _descended(species: System, start: Structure, method: str, descend: Descent) -> tuple[Structure, bool]:
+    """Return the lowest structure reached, and whether forces are as small as asked for."""
     from ase.calculators.calculator import CalculationFailed
-    from ase.optimize import BFGS
 
     atoms = xtb_atoms(species, start.positions_angstrom, method)
     try:
-        found = BFGS(atoms, logfile=None).run(fmax=force, steps=steps)
+        found = descend(atoms)
         energy = atoms.get_potential_energy()
     except CalculationFailed:
         return replace(start, energy_gfn2_ev=None), False
-    return replace(start, positions_angstrom=atoms.positions.copy(), energy_gfn2_ev=energy), bool(found)
+    return replace(start, positions_angstrom=atoms.positions.copy(), energy_gfn2_ev=energy), found
 
 
 def _usable(structures: Iterable[Structure], intact: Callable[[np.ndarray], bool]) -> list[Structure]:
@@ -184,13 +185,15 @@ def _raw_starts(species: Species, conformers: int, ion_sites: int) -> list[Struc
     return _placements(species, parts, ion_sites)
 
 
-def with_given_start(system: System, start: StartingGeometry | None, found: list[Structure]) -> list[Structure]:
+def with_given_start(
+    system: System, start: StartingGeometry | None, found: list[Structure], descend: Descent = in_cartesians
+) -> list[Structure]:
     """Add a file's geometry to minima; where it relaxes into one of them it stands for that minimum."""
     if start is None:
         return found
     positions = np.array([position for _, position in parse_xyz(start.xyz)])
     given = Structure(f"species file ({start.level})", positions)
-    own_minimum = relax(system, given)
+    own_minimum = relax(system, given, descend=descend)
     given = replace(given, energy_gfn2_ev=own_minimum.energy_gfn2_ev)
     if given.energy_gfn2_ev is None:
         return [given, *found]

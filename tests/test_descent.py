@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from ase.calculators.calculator import CalculationFailed
 
-from electroscreen.complexes import Cluster
+from electroscreen.complexes import Cluster, Complex, cluster_of
 from electroscreen.project import Project
-from electroscreen.quantum import descent
+from electroscreen.quantum import descent, placement
 from electroscreen.quantum.descent import descent_of, in_cartesians, in_internals
-from electroscreen.quantum.structures import Structure, minima, relax, xtb_atoms
-from electroscreen.species import parse_xyz, read_species
+from electroscreen.quantum.structures import Structure, embedded_conformers, minima, relax, xtb_atoms
+from electroscreen.species import Species, parse_xyz, read_species
 
 WATERS = "O 0 0 0; H 0.96 0 0; H -0.24 0.93 0; O 2.9 0.1 0.2; H 3.2 0.8 0.7; H 3.3 -0.7 0.5"
 
@@ -89,12 +89,34 @@ def test_a_first_point_without_energy_is_told():
 
 
 def test_the_search_takes_the_walk_that_it_is_given():
-    pair = Cluster("X", ["Na", "Cl"], 0, 1, [])
+    """Each start roughly, what is left of them tightly; and to the minimum that the other way finds."""
+    pair, walked = Cluster("X", ["Na", "Cl"], 0, 1, []), []
+
+    def watched(atoms, force_ev_per_angstrom, steps):
+        walked.append(force_ev_per_angstrom)
+        return in_internals(atoms, force_ev_per_angstrom, steps)
+
     starts = [Structure(str(d), np.array([[0, 0, 0], [0, 0, d]])) for d in (2.2, 2.9)]
-    (one,) = minima(pair, starts, lambda _: True, in_internals)
+    (one,) = minima(pair, starts, lambda _: True, watched)
+    assert walked == [0.1, 0.1, 0.01]
     (other,) = minima(pair, starts, lambda _: True)
     assert one.energy_gfn2_ev == pytest.approx(other.energy_gfn2_ev, abs=1e-3)
-    assert relax(pair, starts[0], descend=in_internals).energy_gfn2_ev == pytest.approx(other.energy_gfn2_ev, abs=1e-3)
+    assert relax(pair, starts[0], descend=watched).energy_gfn2_ev == pytest.approx(other.energy_gfn2_ev, abs=1e-3)
+    assert walked[3:] == [0.01]
+
+
+def test_large_complexes_are_searched_so(monkeypatch):
+    """Water and tetraglyme have 40 atoms; two waters have six."""
+    asked = []
+    monkeypatch.setattr(placement, "minima", lambda cluster, starts, intact, descend: asked.append(descend) or starts)
+    water = Species(name="Water", title="", role="solvent", smiles="O")
+    glyme = Species(name="Glyme", title="", role="solvent", smiles="COCCOCCOCCOCCOC")
+    for parts in ({"Water": 2}, {"Water": 1, "Glyme": 1}):
+        wanted = Complex(name="X", title="", parts=parts)
+        every = {one.name: one for one in (water, glyme) if one.name in parts}
+        alone = {name: embedded_conformers(one, 1)[0] for name, one in every.items()}
+        placement.lowest_placements(wanted, cluster_of(wanted, every), every, alone, {}, 1)
+    assert asked == [in_cartesians, in_internals]
 
 
 def test_the_recipe_tells_of_it_where_it_is_used(shipped):

@@ -21,6 +21,7 @@ from electroscreen.quantum.descent import in_cartesians, in_internals
 from electroscreen.quantum.placement import placements
 
 PROJECT = Project(ROOT, "complexes")
+build = structures.xtb_atoms
 
 
 def main(names: list[str]) -> None:
@@ -65,8 +66,6 @@ def count_evaluations() -> list[int]:
     structures.xtb_atoms = counting
     return asked
 
-
-build = structures.xtb_atoms
 
 if __name__ == "__main__":
     main(sys.argv[1:] or ["Na_DOL2", "Na_PDOL3"])

@@ -88,6 +88,23 @@ def test_a_first_point_without_energy_is_told():
         in_internals(atoms, 0.01, 10)
 
 
+@pytest.mark.parametrize("missing", ["coordinates", "first step"])
+def test_what_has_no_internal_coordinates_walks_in_cartesians(missing, monkeypatch):
+    from geometric.internal import DelocalizedInternalCoordinates
+    from geometric.optimize import Optimizer
+
+    def breaks(*_, **__):
+        raise RuntimeError("Encountered invalid value in angle")
+
+    if missing == "coordinates":
+        monkeypatch.setattr(DelocalizedInternalCoordinates, "__init__", breaks)
+    else:
+        monkeypatch.setattr(Optimizer, "optimizeGeometry", breaks)
+    atoms, other = cluster(WATERS), cluster(WATERS)
+    assert in_internals(atoms, 0.05, 100) is in_cartesians(other, 0.05, 100) is True
+    assert atoms.positions == pytest.approx(other.positions, abs=1e-12)
+
+
 def test_the_search_takes_the_walk_that_it_is_given():
     """Each start roughly, what is left of them tightly; and to the minimum that the other way finds."""
     pair, walked = Cluster("X", ["Na", "Cl"], 0, 1, []), []

@@ -41,18 +41,36 @@ def in_internals(atoms, force_ev_per_angstrom: float, steps: int) -> bool:
     """Walk by geomeTRIC in bonds, angles, torsions, and translations and rotations of each molecule of a cluster.
 
     An ion and a chain that wraps it need 30 to 80 evaluations instead of 200 to 800, and its longer steps pass over
-    shallow minima. Cages go in Cartesian coordinates all the same. Coordinates: Wang and Song, J. Chem. Phys. 144,
-    214108 (2016). Where the walk breaks off, the atoms stay at its lowest point.
+    shallow minima. Cages, and what has no such coordinates, go in Cartesian coordinates all the same. Coordinates: Wang
+    and Song, J. Chem. Phys. 144, 214108 (2016). Where the walk breaks off, the atoms stay at its lowest point.
 
     Raises
     ------
     ase.calculators.calculator.CalculationFailed
         If xTB does not converge at the very first point.
     """
-    from ase.calculators.calculator import CalculationFailed
+    from geometric.errors import Error
+
+    with quiet(), tempfile.TemporaryDirectory() as scratch:
+        walk, found = None, False
+        try:
+            walk = _walk(atoms, force_ev_per_angstrom, steps, scratch)
+            if walk:
+                walk.optimizeGeometry()
+                found = True
+        except (Error, RuntimeError, np.linalg.LinAlgError):
+            # CalculationFailed is a RuntimeError, and so is an angle that is no number.
+            pass
+    if walk is None or not walk.progress.qm_energies:
+        return in_cartesians(atoms, force_ev_per_angstrom, steps)
+    atoms.positions = walk.progress.xyzs[int(np.argmin(walk.progress.qm_energies))]
+    return found
+
+
+def _walk(atoms, force_ev_per_angstrom: float, steps: int, scratch: str):
+    """geomeTRIC's optimizer at its start; None for what has too many internal coordinates."""
     from ase.units import Bohr, Hartree
     from geometric.ase_engine import EngineASE
-    from geometric.errors import Error
     from geometric.internal import DelocalizedInternalCoordinates
     from geometric.molecule import Molecule
     from geometric.optimize import Optimizer
@@ -63,28 +81,18 @@ def in_internals(atoms, force_ev_per_angstrom: float, steps: int) -> bool:
     molecule.build_topology()
     coordinates = DelocalizedInternalCoordinates(molecule, build=True, connect=False, addcart=False)
     if len(coordinates.Prims.Internals) > MOST_COORDINATES_PER_ATOM * len(atoms):
-        return in_cartesians(atoms, force_ev_per_angstrom, steps)
-    gradient = force_ev_per_angstrom * Bohr / Hartree
+        return None
     # Forces alone decide: the other four criteria are set to what every step meets.
-    others = {f"convergence_{name}": np.inf for name in ("energy", "grms", "drms", "dmax")}
-    with quiet(), tempfile.TemporaryDirectory() as scratch:
-        walk = Optimizer(
-            atoms.positions.ravel() / Bohr,
-            molecule,
-            coordinates,
-            EngineASE(molecule, atoms.calc),
-            scratch,
-            OptParams(convergence_gmax=gradient, maxiter=steps, **others),
-        )
-        try:
-            walk.optimizeGeometry()
-            found = True
-        except (Error, np.linalg.LinAlgError, CalculationFailed):
-            if not walk.progress.qm_energies:
-                raise
-            found = False
-    atoms.positions = walk.progress.xyzs[int(np.argmin(walk.progress.qm_energies))]
-    return found
+    criteria = {f"convergence_{name}": np.inf for name in ("energy", "grms", "drms", "dmax")}
+    criteria["convergence_gmax"] = force_ev_per_angstrom * Bohr / Hartree
+    return Optimizer(
+        atoms.positions.ravel() / Bohr,
+        molecule,
+        coordinates,
+        EngineASE(molecule, atoms.calc),
+        scratch,
+        OptParams(maxiter=steps, **criteria),
+    )
 
 
 @contextmanager

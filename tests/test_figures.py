@@ -167,6 +167,52 @@ def test_a_failed_analysis_gives_its_reason(tmp_path, drawn):
     assert all("replica 1 blew up" in words(figure) for figure in drawn[4:])
 
 
+DRIFTS = "not equilibrated: potential energy drifts by +64 kJ/mol over production; one box"
+
+
+def test_a_flaw_of_the_whole_box_heads_every_figure_once(tmp_path, drawn):
+    """Also those that show numbers without verdicts of their own; what a row says besides stays with the row."""
+    pair = coordination("O(DOL)", 2.36, 21.0, 4.6, 4.1, 5.1)
+    undefined = coordination("O(TFSI)", 2.31, 45.0, None, None, None) | {"cutoff_angstrom": None}
+    pairs = [pair | {"verdict": DRIFTS}, undefined | {"verdict": DRIFTS.replace("one box", "no shell; one box")}]
+    draw_rdf("Na", pairs, box_curves(), tmp_path / "rdf", DRIFTS)
+    still = "not equilibrated: potential energy drifts by +64 kJ/mol over production; not diffusive: D below 72 Å²/ns"
+    draw_msd([diffusion(None, None, 72.0, f"{still}; one box")], box_curves(), tmp_path / "msd", DRIFTS)
+    stays = {"stay|Na|O|time_ps": np.arange(5.0), "stay|Na|O|share": np.linspace(1, 0, 5)}
+    stay = {"center": "Na", "partner": "O", "residence_ps": 41.2, "low": 30.0, "high": 60.0, "verdict": DRIFTS}
+    draw_stays([stay], stays, tmp_path / "stays", DRIFTS)
+    draw_solvation([share("shell", "4 DOL", 0.2)], tmp_path / "solvation", DRIFTS)
+    row = {"quantity": "conductivity, Einstein", "subject": "formal", "value": 1.0, "low": 0.5, "high": 2.0}
+    draw_transport([row | {"verdict": DRIFTS}], tmp_path / "transport", DRIFTS)
+    assert all(words(figure).count("drifts by +64") == 1 and "one box" in words(figure) for figure in drawn)
+    assert " no shell " in f" {words(drawn[0])} " and "n(3.24 Å) = 4.60" in words(drawn[0])
+    of_msd, of_stays = (next(f for f in drawn if name in words(f)) for name in ("slope 1", "share of stays"))
+    assert "Na: not diffusive: D below 72 Å²/ns" in words(of_msd) and "Na-O: 41.2 ps (30 to 60)" in words(of_stays)
+
+
+def test_a_stay_with_a_flaw_of_its_own_tells_it_beside_its_mean(tmp_path, drawn):
+    stays = {"stay|Na|O|time_ps": np.arange(5.0), "stay|Na|O|share": np.linspace(1, 0, 5)}
+    stay = {"center": "Na", "partner": "O", "residence_ps": 41.2, "low": 30.0, "high": 60.0, "verdict": "few exits"}
+    draw_stays([stay], stays, tmp_path / "stays", "ok (one box)")
+    assert "Na-O: 41.2 ps (30 to 60), few exits" in words(drawn[0]) and "one box" not in words(drawn[0])
+
+
+def test_words_beside_curves_stay_inside_the_figure(tmp_path, drawn):
+    stays = {"stay|Na|O|time_ps": np.arange(5.0), "stay|Na|O|share": np.linspace(1, 0, 5)}
+    long = "; ".join(f"reason {number} of some length" for number in range(12))
+    draw_stays(
+        [{"center": "Na", "partner": "O", "verdict": long}], stays, tmp_path / "stays", f"not equilibrated: {long[:90]}"
+    )
+    draw_msd([diffusion(None, None, 72.0, long)], box_curves(), tmp_path / "msd", f"not equilibrated: {long[:90]}")
+    for figure in {id(figure): figure for figure in drawn}.values():
+        figure.canvas.draw()
+        width, height = figure.get_size_inches() * figure.dpi
+        for text in (*figure.legends, figure._suptitle):
+            box = text.get_window_extent()
+            assert box.x0 >= 0 and box.x1 <= width and box.y0 >= 0 and box.y1 <= height
+        assert figure.axes[0].get_window_extent().height > 1.3 * figure.dpi
+
+
 def test_names_are_text_and_not_mathematics(tmp_path, drawn):
     levels = [{"species": r"$\frac{Li_2", "homo_ev": -5.0, "lumo_ev": -1.0, "verdict": "ok"}]
     draw_orbital_levels(levels, [], tmp_path / "levels")

@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 
 from electroscreen.report import style
 from electroscreen.report.formats import readable
-from electroscreen.report.records import read_record
+from electroscreen.report.records import flaw, read_record
 
 # Okabe and Ito's, and a grey for the solvent, so that the others stand out.
 COLOURS = (
@@ -50,7 +50,9 @@ def draw_box(results_dir: Path, box: str, path: Path) -> None:
     run = read_record(results_dir, f"boxes/{box}/replica-1/equilibration.json")
     molecules = composition.get("molecules") or []
     moments = read_moments(results_dir / "boxes" / box / "replica-1", run) if molecules else []
-    with style.new_figure(path, style.PAGE_INCHES, 3.9 if moments else 1.0) as figure:
+    with style.new_figure(
+        path, style.PAGE_INCHES, 3.9 if moments else 1.0, flaw(run["verdict"]) if moments else ""
+    ) as figure:
         if not moments:
             style.say(figure.subplots(), run["verdict"])
             return

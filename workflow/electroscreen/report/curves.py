@@ -10,8 +10,18 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from electroscreen.record import OK
-from electroscreen.report.records import NOT_COMPUTED, usable
-from electroscreen.report.style import BLUE, COLOURS, COLUMN_INCHES, GREY, PAGE_INCHES, VERMILLION, new_figure, say
+from electroscreen.report.records import NOT_COMPUTED, besides, flaw, usable
+from electroscreen.report.style import (
+    BLUE,
+    COLOURS,
+    COLUMN_INCHES,
+    GREY,
+    PAGE_INCHES,
+    VERMILLION,
+    legend_below,
+    new_figure,
+    say,
+)
 
 
 def draw_rdf(
@@ -26,20 +36,21 @@ def draw_rdf(
     curves
         Arrays of curves.npz: 'rdf|CENTER|PARTNER|r_angstrom', '…|g' and '…|n'.
     reason
-        Verdict of the analysis, said where there is nothing to draw.
+        Verdict of the analysis: a flaw heads the figure, or is said where there is nothing to draw.
     """
     drawn = {key.split("|")[2]: key.rpartition("|")[0] for key in curves if key.startswith(f"rdf|{center}|")}
     rows = {pair.get("partner"): pair for pair in pairs if pair.get("center") == center}
     partners = [partner for partner in rows if partner in drawn] + [p for p in drawn if p not in rows]
     columns = 1 if len(partners) <= 3 else 2
     panels = max(1, -(-len(partners) // columns))
-    with new_figure(path, (COLUMN_INCHES, PAGE_INCHES)[columns - 1], 0.5 + 1.35 * panels) as figure:
+    shared = flaw(reason) if partners else ""
+    with new_figure(path, (COLUMN_INCHES, PAGE_INCHES)[columns - 1], 0.5 + 1.35 * panels, shared) as figure:
         grid = figure.subplots(panels, columns, sharex=True, squeeze=False)
         if not partners:
             say(grid[0, 0], f"g(r) around {center}: {_why(reason)}")
             return
         for axes, partner in zip(grid.T.flat, partners, strict=False):
-            _draw_pair(axes, center, partner, curves, drawn[partner], rows.get(partner, {}))
+            _draw_pair(axes, center, partner, curves, drawn[partner], rows.get(partner, {}), shared)
         for axes in grid.T.flat[len(partners) :]:
             axes.remove()
         grid.T.flat[len(partners) - 1].tick_params(labelbottom=True)
@@ -58,12 +69,13 @@ def draw_msd(rows: list[dict[str, Any]], curves: dict[str, np.ndarray], path: Pa
         Arrays of curves.npz: 'msd|SPECIES|lag_ps', 'msd|SPECIES|msd_a2' and, where known, the ends 'low' and 'high'
         of its 95 % interval (Å²), drawn as a band.
     reason
-        Verdict of the analysis, said where there is nothing to draw.
+        Verdict of the analysis: a flaw heads the figure, or is said where there is nothing to draw.
     """
     results = {row.get("species"): row for row in rows}
     drawn = [key.split("|")[1] for key in curves if key.startswith("msd|") and key.endswith("|lag_ps")]
     drawn = [species for species in drawn if np.any(_positive(curves, species))]
-    with new_figure(path, COLUMN_INCHES, 2.7 + 0.3 * len(drawn)) as figure:
+    shared = flaw(reason) if drawn else ""
+    with new_figure(path, COLUMN_INCHES, 2.9, shared) as figure:
         axes = figure.subplots()
         if not drawn:
             say(axes, f"mean square displacement: {_why(reason)}")
@@ -72,7 +84,7 @@ def draw_msd(rows: list[dict[str, Any]], curves: dict[str, np.ndarray], path: Pa
             keep = _positive(curves, species)
             lag_ps, msd_a2 = (curves[f"msd|{species}|{axis}"][keep] for axis in ("lag_ps", "msd_a2"))
             row = results.get(species, {})
-            axes.loglog(lag_ps, msd_a2, color=colour, lw=1, label=_diffusion_words(species, row))
+            axes.loglog(lag_ps, msd_a2, color=colour, lw=1, label=_diffusion_words(species, row, shared))
             if f"msd|{species}|low" in curves:
                 low, high = (curves[f"msd|{species}|{end}"][keep] for end in ("low", "high"))
                 axes.fill_between(lag_ps, low, high, color=colour, alpha=0.15, lw=0)
@@ -83,11 +95,11 @@ def draw_msd(rows: list[dict[str, Any]], curves: dict[str, np.ndarray], path: Pa
             axis.set_major_formatter("{x:g}")
         axes.set(xlabel="lag (ps)", ylabel="mean square displacement (Å²)")
         axes.spines["right"].set_visible(False)
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", frameon=False)
+        legend_below(figure, axes)
 
 
 def _draw_pair(
-    axes: Axes, center: str, partner: str, curves: dict[str, np.ndarray], key: str, row: dict[str, Any]
+    axes: Axes, center: str, partner: str, curves: dict[str, np.ndarray], key: str, row: dict[str, Any], shared: str
 ) -> None:
     r, g, n = (curves[f"{key}|{axis}"] for axis in ("r_angstrom", "g", "n"))
     axes.plot(r, g, color=BLUE, lw=1.2)
@@ -105,9 +117,9 @@ def _draw_pair(
     if cutoff:
         axes.axvline(cutoff, color=GREY, lw=0.8, ls=":")
     axes.set_title(f"{center}-{partner}{_count_words(row) if count is not None else ''}", loc="left")
-    if row.get("verdict", OK) != OK:
+    if words := besides(row.get("verdict", OK), shared):
         box = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none"}
-        words = textwrap.fill(row["verdict"], 34)
+        words = textwrap.fill(words, 34)
         counts.text(0.97, 0.95, words, transform=axes.transAxes, ha="right", va="top", fontsize=6.5, bbox=box)
 
 
@@ -117,14 +129,12 @@ def _count_words(row: dict[str, Any]) -> str:
     return f": n{radius} = {row['coordination_number']:.2f}{interval}"
 
 
-def _diffusion_words(species: str, row: dict[str, Any]) -> str:
-    if not row:
-        return species
-    words = [] if row["verdict"] == OK else [row["verdict"]]
+def _diffusion_words(species: str, row: dict[str, Any], shared: str) -> str:
+    words = [besides(row.get("verdict", OK), shared)]
     if row.get("d_a2_per_ns") is not None:
         interval = f" ({row['low']:.3g} to {row['high']:.3g})" if None not in (row.get("low"), row.get("high")) else ""
         words.insert(0, f"D = {row['d_a2_per_ns']:.3g}{interval} Å²/ns")
-    return textwrap.fill(f"{species}: {', '.join(words)}", 52)
+    return ": ".join(filter(None, [species, ", ".join(filter(None, words))]))
 
 
 def _positive(curves: dict[str, np.ndarray], species: str) -> np.ndarray:

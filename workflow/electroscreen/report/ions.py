@@ -9,8 +9,18 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from electroscreen.record import OK
-from electroscreen.report.records import NOT_COMPUTED, usable
-from electroscreen.report.style import BLUE, COLOURS, COLUMN_INCHES, GREY, PAGE_INCHES, VERMILLION, new_figure, say
+from electroscreen.report.records import NOT_COMPUTED, besides, flaw, usable
+from electroscreen.report.style import (
+    BLUE,
+    COLOURS,
+    COLUMN_INCHES,
+    GREY,
+    PAGE_INCHES,
+    VERMILLION,
+    legend_below,
+    new_figure,
+    say,
+)
 
 Curves = dict[str, np.ndarray]
 Rows = list[dict[str, Any]]
@@ -24,7 +34,7 @@ def draw_solvation(rows: Rows, path: Path, reason: str = OK) -> None:
     rows
         Rows of analysis.json, 'solvation'.
     reason
-        Verdict of the analysis, said where there is nothing to draw.
+        Verdict of the analysis: a flaw heads the figure, or is said where there is nothing to draw.
     """
     panels = {
         kind: [row for row in rows if row.get("kind") == kind and row.get("value") is not None]
@@ -32,7 +42,7 @@ def draw_solvation(rows: Rows, path: Path, reason: str = OK) -> None:
     }
     panels = {kind: of for kind, of in panels.items() if of}
     heights = [0.6 + 0.17 * len(of) for of in panels.values()] or [1.5]
-    with new_figure(path, COLUMN_INCHES, sum(heights)) as figure:
+    with new_figure(path, COLUMN_INCHES, sum(heights), flaw(reason) if panels else "") as figure:
         grid = figure.subplots(max(len(panels), 1), 1, squeeze=False, height_ratios=heights)[:, 0]
         if not panels:
             say(grid[0], f"shells and clusters: {_why(reason)}")
@@ -55,20 +65,26 @@ def draw_stays(rows: Rows, curves: Curves, path: Path, reason: str = OK) -> None
     """
     found = {(row.get("center"), row.get("partner")): row for row in rows}
     drawn = [key for key in found if len(curves.get(f"stay|{key[0]}|{key[1]}|time_ps", ())) > 1]
-    with new_figure(path, COLUMN_INCHES, 2.4 + 0.2 * len(drawn)) as figure:
+    shared = flaw(reason) if drawn else ""
+    with new_figure(path, COLUMN_INCHES, 2.4, shared) as figure:
         axes = figure.subplots()
         if not drawn:
             say(axes, f"residence times: {_why(reason)}")
             return
         for colour, (center, partner) in zip(COLOURS * len(drawn), drawn, strict=False):
             time_ps, share = (curves[f"stay|{center}|{partner}|{key}"] for key in ("time_ps", "share"))
-            row = found[center, partner]
-            mean = row.get("residence_ps")
-            words = row["verdict"] if mean is None else f"{mean:.3g} ps ({row['low']:.3g} to {row['high']:.3g})"
-            axes.step(time_ps, share, where="post", color=colour, lw=1.2, label=f"{center}-{partner}: {words}")
+            words = _stay_words(found[center, partner], shared)
+            axes.step(time_ps, share, where="post", color=colour, lw=1.2, label=f"{center}-{partner}{words}")
         axes.set(xlabel="time since entry (ps)", ylabel="share of stays that last", xlim=(0, None), ylim=(0, 1.02))
         axes.spines["right"].set_visible(False)
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", frameon=False)
+        legend_below(figure, axes)
+
+
+def _stay_words(row: dict[str, Any], shared: str) -> str:
+    words = [besides(row["verdict"], shared)]
+    if row.get("residence_ps") is not None:
+        words.insert(0, f"{row['residence_ps']:.3g} ps ({row['low']:.3g} to {row['high']:.3g})")
+    return "".join(f"{mark}{word}" for mark, word in zip((": ", ", "), filter(None, words), strict=False))
 
 
 def draw_displacements(rows: Rows, curves: Curves, path: Path, reason: str = OK) -> None:
@@ -82,7 +98,8 @@ def draw_displacements(rows: Rows, curves: Curves, path: Path, reason: str = OK)
         Arrays of curves.npz: 'displacement|SPECIES|time_ps' and '…|a', shape (ions, times).
     """
     drawn = [row for row in rows if f"displacement|{row.get('species')}|a" in curves]
-    with new_figure(path, COLUMN_INCHES, 0.5 + 1.6 * max(len(drawn), 1)) as figure:
+    shared = flaw(reason) if drawn else ""
+    with new_figure(path, COLUMN_INCHES, 0.5 + 1.6 * max(len(drawn), 1), shared) as figure:
         grid = figure.subplots(max(len(drawn), 1), 1, squeeze=False, sharex=True)[:, 0]
         if not drawn:
             say(grid[0], f"displacements: {_why(reason)}")
@@ -109,7 +126,8 @@ def draw_van_hove(curves: Curves, path: Path, reason: str = OK) -> None:
         Arrays of curves.npz: 'van_hove|SPECIES|…' and 'ngp|SPECIES|…'.
     """
     names = [key.split("|")[1] for key in curves if key.startswith("van_hove|") and key.endswith("|r_a")]
-    with new_figure(path, PAGE_INCHES, 0.5 + 1.7 * max(len(names), 1)) as figure:
+    shared = flaw(reason) if names else ""
+    with new_figure(path, PAGE_INCHES, 0.5 + 1.7 * max(len(names), 1), shared) as figure:
         grid = figure.subplots(max(len(names), 1), 2, squeeze=False)
         if not names:
             grid[0, 1].remove()
@@ -148,7 +166,7 @@ def draw_transport(rows: Rows, path: Path, reason: str = OK) -> None:
     }
     panels = {unit: of for unit, of in panels.items() if of}
     heights = [0.7 + 0.17 * len(of) for of in panels.values()] or [1.5]
-    with new_figure(path, PAGE_INCHES, sum(heights)) as figure:
+    with new_figure(path, PAGE_INCHES, sum(heights), flaw(reason) if panels else "") as figure:
         grid = figure.subplots(max(len(panels), 1), 1, squeeze=False, height_ratios=heights)[:, 0]
         if not panels:
             said = next((row["verdict"] for row in rows if not usable(row["verdict"])), _why(reason))

@@ -47,6 +47,17 @@ def read_record(results_dir: Path, path: str) -> dict[str, Any]:
     return record
 
 
+def flaw(verdict: str) -> str:
+    """Return what a verdict objects to; nothing where the number may be used."""
+    return "" if usable(verdict) else verdict
+
+
+def besides(verdict: str, flaw_of_all: str) -> str:
+    """Return what a verdict says that the flaw of the whole box, told once, does not say already; nothing for `ok`."""
+    told = flaw_of_all.split("; ")
+    return "; ".join(reason for reason in verdict.split("; ") if reason not in (OK, *told))
+
+
 def orbitals(results_dir: Path, species: str) -> dict[str, Any]:
     """Return the orbitals record of a species."""
     return read_record(results_dir, f"species/{species}/orbitals.json") | {"species": species}

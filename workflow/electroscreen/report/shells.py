@@ -12,7 +12,7 @@ from matplotlib.patches import Circle
 
 from electroscreen.quantum.picture import bonds, broad_side
 from electroscreen.record import OK
-from electroscreen.report.records import NOT_COMPUTED, usable
+from electroscreen.report.records import NOT_COMPUTED, flaw, usable
 from electroscreen.report.style import GREY, PAGE_INCHES, new_figure, say
 
 COLUMNS = 3
@@ -35,7 +35,7 @@ def draw_shells(
     curves
         Arrays of curves.npz: 'shell|CENTER|SHELL|symbols', '…|positions_angstrom', '…|molecule' and '…|bound'.
     reason
-        Verdict of the analysis, said where there is nothing to draw.
+        Verdict of the analysis: a flaw heads the figure, or is said where there is nothing to draw.
     at_most
         Shells of each centre.
     """
@@ -47,7 +47,8 @@ def draw_shells(
             drawn.append(row)
     columns = min(COLUMNS, max(len(drawn), 1))
     lines = max(1, -(-len(drawn) // columns))
-    with new_figure(path, PAGE_INCHES * columns / COLUMNS, 2.45 * lines) as figure:
+    shared = flaw(reason) if drawn else ""
+    with new_figure(path, PAGE_INCHES * columns / COLUMNS, 2.45 * lines, shared) as figure:
         grid = figure.subplots(lines, columns, squeeze=False)
         if not drawn:
             missing = f"{NOT_COMPUTED}: the analysis holds none"

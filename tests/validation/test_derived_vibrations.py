@@ -43,7 +43,7 @@ def charges_of(species) -> list[float] | None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LIMITS)
-def test_vibrations_and_minimum(name):
+def test_vibrations_and_minimum(name, as_published):
     one = read_species(SHIPPED / f"{name}.yaml")
     more = {"start": one.start} if one.smiles is None and one.start else {"xyz": one.xyz} if one.xyz else {}
     found, _ = derive(name, one.smiles, one.charge, charges_of(one), **more)
@@ -59,3 +59,4 @@ def test_vibrations_and_minimum(name):
     assert quality["relative_frequency_error"] < relative
     assert quality["largest_bond_error_angstrom"] < bond
     assert quality["largest_angle_error_degree"] < angle
+    as_published(name, "GFN2-xTB", quality)

@@ -12,7 +12,7 @@ from electroscreen.species import parse_xyz, read_species
 
 
 @pytest.mark.slow
-def test_dfob_by_the_hessian_of_the_shipped_level(tmp_path, shipped):
+def test_dfob_by_the_hessian_of_the_shipped_level(tmp_path, shipped, as_published):
     one = read_species(shipped / "molecules" / "species" / "DFOB.yaml")
     x = np.array([position for _, position in parse_xyz(one.start.xyz)])
     quantum = read_settings(shipped / "config" / "quick.yaml").quantum
@@ -36,3 +36,4 @@ def test_dfob_by_the_hessian_of_the_shipped_level(tmp_path, shipped):
     assert quality["relative_frequency_error"] < 0.25
     assert quality["largest_bond_error_angstrom"] < 0.02
     assert quality["largest_angle_error_degree"] < 2.0
+    as_published("DFOB", "B3LYP/6-31G(d,p)", quality)

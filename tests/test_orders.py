@@ -126,6 +126,19 @@ def test_second_level_rows_stand_with_the_orbitals(tmp_path):
     assert second_level_rows(tmp_path, "B") == []
 
 
+def test_another_site_tells_how_sure_an_order_is(tmp_path):
+    """A < B < C holds at both levels; with B2, the other site of B, at one: there C lies 0.2 eV below it."""
+    for name, main, near in (("A", -3.0, -3.1), ("B", -2.0, -2.1), ("C", -1.0, -1.1), ("B2", -1.5, -0.9)):
+        write(tmp_path, name, -9.0, main, levels=[("near", "scan", -9.0, near)])
+    path = tmp_path / "species/B2/levels.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"variant_of": "B"}))
+    rows = {name: compare_paper(tmp_path, PAPER, None, name.split()) for name in ("A B C", "A B C B2")}
+    alone, beside = (next(row for row in of if row["quantity"] == "q") for of in rows.values())
+    assert alone["verdict"] == beside["verdict"] == "order agrees" and "B2" not in alone["note"]
+    told = "B2 in place of B: holds at 1 of 2 levels of theory; narrowest step -0.200 eV (B to C, near)"
+    assert told in beside["note"] and "holds at 1 of 1 further levels of theory" in beside["note"]
+
+
 def test_how_sure_an_order_is(tmp_path):
     """Of three further levels the order A < B < C holds at two; the third turns B and C round by 0.1 eV."""
     lumos = {"one": (-3.0, -2.0, -1.0), "two": (-3.0, -2.9, -1.0), "three": (-3.0, -1.0, -1.1)}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from electroscreen.papers import OrbitalResult, Order, Paper, Result, Value
 from electroscreen.report.records import NOT_COMPUTED, Number, number, usable
-from electroscreen.report.scan import at_further_levels
+from electroscreen.report.scan import at_further_levels, with_variants
 
 AGREES = "agrees"
 DIFFERS = "differs"
@@ -21,10 +21,13 @@ NOT_COMPARABLE = "not comparable"
 TIE = 0.001
 
 
-def compare_paper(results_dir: Path, paper: Paper, asked_boxes: Collection[str] | None = None) -> list[dict[str, Any]]:
+def compare_paper(
+    results_dir: Path, paper: Paper, asked_boxes: Collection[str] | None = None, species: Sequence[str] = ()
+) -> list[dict[str, Any]]:
     """Return one row for each value and each ranking of a paper, with the columns of compared_with_papers.csv.
 
-    A box that is not among `asked_boxes` (None: all are) leaves its place to the one that stands in for it.
+    A box that is not among `asked_boxes` (None: all are) leaves its place to the one that stands in for it. Other
+    conformers and sites among `species` tell how sure a ranking is.
     """
     rows = [compare_value(paper.name, value, *_ours(results_dir, value, asked_boxes)) for value in paper.values]
     for order in paper.orders:
@@ -32,7 +35,8 @@ def compare_paper(results_dir: Path, paper: Paper, asked_boxes: Collection[str] 
         asked = {member: Result(orbital=OrbitalResult(species=member, key=order.key)) for member in members}
         ours = {member: number(results_dir, result) for member, result in asked.items()}
         levels = at_further_levels(results_dir, members, order.key)
-        rows.append(compare_order(paper.name, order, ours, levels))
+        variants = with_variants(results_dir, list(species), members, order.key)
+        rows.append(compare_order(paper.name, order, ours, levels, variants))
     return rows
 
 
@@ -74,7 +78,11 @@ def compare_value(paper: str, value: Value, ours: Number, differs_in: str = "") 
 
 
 def compare_order(
-    paper: str, order: Order, ours: dict[str, Number], further_levels: Mapping[str, Mapping[str, float]] | None = None
+    paper: str,
+    order: Order,
+    ours: dict[str, Number],
+    further_levels: Mapping[str, Mapping[str, float]] | None = None,
+    variants: Mapping[str, Mapping[str, Mapping[str, float]]] | None = None,
 ) -> dict[str, Any]:
     """Return the row that sets a ranking beside ours; equal levels do not support a ranking.
 
@@ -82,6 +90,8 @@ def compare_order(
     ----------
     further_levels
         Energies (eV) of all members by level of theory: at how many of them the ranking holds tells how sure it is.
+    variants
+        The same with another conformer or site of a member, by words that say which.
     """
     unusable = [_of_member(verdict, species) for species, n in ours.items() if (verdict := _unusable(n))]
     broken = [] if unusable else _broken_steps(order, ours)
@@ -90,7 +100,8 @@ def compare_order(
         ranked = sorted(ours, key=lambda species: ours[species].value)
         note.append("ours: " + " < ".join(f"{species} {ours[species].value:.3f}" for species in ranked))
     if further_levels:
-        note.append(_how_sure(order, further_levels))
+        note.append(_how_sure(order, further_levels, "further levels of theory"))
+    note += [f"{words}: {_how_sure(order, levels, 'levels of theory')}" for words, levels in (variants or {}).items()]
     return {
         "paper": paper,
         "table": order.table,
@@ -163,12 +174,9 @@ def _steps(order: Order, ours: Mapping[str, float]) -> list[tuple[float, str, st
     return steps
 
 
-def _how_sure(order: Order, levels: Mapping[str, Mapping[str, float]]) -> str:
+def _how_sure(order: Order, levels: Mapping[str, Mapping[str, float]], of: str) -> str:
     """Say at how many levels of theory a ranking holds, and where it is nearest to failing or fails most."""
     narrowest = {level: min(_steps(order, ours)) for level, ours in levels.items()}
     holding = sum(step >= TIE for step, _, _ in narrowest.values())
     level, (step, top, bottom) = min(narrowest.items(), key=lambda item: item[1])
-    return (
-        f"holds at {holding} of {len(levels)} further levels of theory; "
-        f"narrowest step {step:+.3f} eV ({top} to {bottom}, {level})"
-    )
+    return f"holds at {holding} of {len(levels)} {of}; narrowest step {step:+.3f} eV ({top} to {bottom}, {level})"

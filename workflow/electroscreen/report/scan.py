@@ -11,6 +11,7 @@ from electroscreen.record import OK
 from electroscreen.report.records import NOT_COMPUTED, orbitals, read_record, usable
 
 KEYS = ("homo_ev", "lumo_ev")
+OF_SETTINGS = "level of these settings"
 
 
 def second_level_rows(results_dir: Path, species: str) -> list[dict[str, Any]]:
@@ -53,6 +54,28 @@ def at_each_further_level(results_dir: Path, species: list[str], key: str) -> di
     return found
 
 
+def with_variants(results_dir: Path, species: list[str], members: list[str], key: str) -> dict[str, dict[str, dict]]:
+    """Return, for each other conformer or site among the species, the levels of `members` with it in place.
+
+    Words such as 'B2 in place of B', then levels of theory, that of the settings among them, then energies (eV) of
+    the members by their own names; only levels at which all have one.
+    """
+    found = {}
+    for name in species:
+        base = _variant_of(results_dir, name)
+        if base == name or base not in members:
+            continue
+        present = [name if member == base else member for member in members]
+        main = {member: orbitals(results_dir, member) for member in present}
+        levels = at_further_levels(results_dir, present, key)
+        if all(usable(row["verdict"]) and row.get(key) is not None for row in main.values()):
+            levels = {OF_SETTINGS: {member: row[key] for member, row in main.items()}} | levels
+        named = {label: dict(zip(members, (of[m] for m in present), strict=True)) for label, of in levels.items()}
+        if named:
+            found[f"{name} in place of {base}"] = named
+    return found
+
+
 def _of_paper(
     paper: Paper,
     named: dict[str, str],
@@ -60,7 +83,7 @@ def _of_paper(
     scanned: dict[str, list[dict[str, Any]]],
     main: dict[str, dict[str, Any]],
 ) -> list[dict[str, Any]]:
-    levels = {"level of these settings": {name: main[name] for name in named}}
+    levels = {OF_SETTINGS: {name: main[name] for name in named}}
     for name in named:
         for row in scanned[name]:
             levels.setdefault(row["scan"], {})[name] = row

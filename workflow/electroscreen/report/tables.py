@@ -97,7 +97,7 @@ def build_tables(
         "compared_with_papers": [
             row | {"verdict": _reason(row["verdict"], unasked)}
             for paper in papers
-            for row in comparison.compare_paper(results_dir, paper, asked)
+            for row in comparison.compare_paper(results_dir, paper, asked, species)
         ],
         "papers": [paper.model_dump() | {"paper": paper.name} for paper in papers],
     }

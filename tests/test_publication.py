@@ -81,10 +81,10 @@ def test_a_changed_number_is_told(published, verified):
 
 def test_a_changed_verdict_is_told(published, verified):
     table = published / "tables" / "diffusion.csv"
-    replace_in(table, "not diffusive", "ok")
+    replace_in(table, "not diffusive", "quite diffusive")
     code, out = verified()
     assert code == 1
-    assert any(text.startswith("  diffusion: ") and "verdict 'ok" in text for text in out)
+    assert any(text.startswith("  diffusion: ") and "verdict '" in text and "quite diffusive" in text for text in out)
 
 
 def test_a_longer_box_changes_what_is_measured_in_it(published, verified):

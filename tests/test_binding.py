@@ -13,7 +13,7 @@ from electroscreen.complexes import Complex, cluster_of
 from electroscreen.quantum import binding as stage
 from electroscreen.quantum import energies, interaction
 from electroscreen.quantum.binding import find_binding
-from electroscreen.quantum.bonds import bonds_of, contacts, loose_part, reaction
+from electroscreen.quantum.bonds import bonds_of, contacts, crowded_hydrogen, loose_part, reaction
 from electroscreen.quantum.energies import (
     Ledger,
     Method,
@@ -354,6 +354,22 @@ def test_metals_coordinate_without_reacting():
     x = np.concatenate([[[0, 0, -2.0]], RELAXED_WATER])
     assert reaction(cluster, bonds, x) is None
     assert contacts(cluster, x)[0]["nearest"][0] == {"atom": "O1 of water", "distance_angstrom": pytest.approx(2.0)}
+
+
+@pytest.mark.parametrize(("gap_angstrom", "said"), [(2.13, "H2 of methane 2.13 Å from Na"), (2.66, None)])
+def test_an_ion_that_xtb_draws_to_a_hydrogen_is_told(gap_angstrom, said):
+    """2.13 Å is what GFN1-xTB makes of Na+ and 1,3-dioxolane, 2.66 what B3LYP does."""
+    methane = Species(name="methane", title="", role="solvent", smiles="C")
+    wanted, every = complex_of([SODIUM, methane], Na=1, methane=1)
+    away = [[1.03, 0, 1.45], [-0.5, 0.9, 1.45], [-0.5, -0.9, 1.45]]
+    x = np.array([[0, 0, -gap_angstrom], [0, 0, 1.09], [0, 0, 0], *away])
+    assert crowded_hydrogen(cluster_of(wanted, every), x) == said
+
+
+def test_hydrogens_that_are_not_on_carbon_may_be_near():
+    wanted, every = complex_of([SODIUM, WATER], Na=1, water=1)
+    x = np.concatenate([[[0, 0, -1.5]], RELAXED_WATER])
+    assert crowded_hydrogen(cluster_of(wanted, every), x) is None
 
 
 def test_a_cage_has_the_bonds_of_its_geometry(shipped):

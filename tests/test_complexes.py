@@ -251,6 +251,16 @@ def test_what_cannot_be_subtracted_says_why(cluster_with_ions):
     assert (other["binding_ev"], other["verdict"]) == (None, "not comparable: MP was computed at another")
 
 
+def test_a_remark_goes_along_with_what_is_subtracted(tmp_path):
+    near = "ok (H2 of P 2.13 Å from M: too near, by GFN1-xTB)"
+    record(tmp_path, "MXP", {"M": 1, "X": 1, "P": 1}, -9.0)
+    record(tmp_path, "MP", {"M": 1, "P": 1}, -1.0, near)
+    row = binding(tmp_path, "MXP", {"MP": 1, "X": 1})
+    assert row["verdict"] == "ok (MP: H2 of P 2.13 Å from M: too near, by GFN1-xTB)"
+    assert row["binding_ev"] == pytest.approx(-8.0)
+    assert binding(tmp_path, "MP")["verdict"] == near
+
+
 def test_a_solvent_has_its_own_numbers_and_none_of_the_vacuum(cluster_with_ions):
     assert binding(cluster_with_ions, "MXP", None, "PCM 7.1")["binding_ev"] == -2.0
     dry = binding(cluster_with_ions, "MX", None, "PCM 7.1")

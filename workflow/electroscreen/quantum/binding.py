@@ -12,7 +12,7 @@ import numpy as np
 
 from electroscreen.complexes import Cluster, Complex, cluster_of
 from electroscreen.inputs import InputError
-from electroscreen.quantum.bonds import contacts, loose_part, reaction
+from electroscreen.quantum.bonds import contacts, crowded_hydrogen, loose_part, reaction
 from electroscreen.quantum.descent import descent_of
 from electroscreen.quantum.energies import Ledger, Method, SharedPoints
 from electroscreen.quantum.geometry import choose_start, optimised, xyz_text
@@ -157,8 +157,10 @@ def _bind(
     ligands = [count for count in wanted.parts.values() if count > 1]
     if len(ligands) == 1:
         found["binding_per_ligand_ev"] = found["binding_ev"] / ligands[0]
+    verdict = _verdict(cluster, parts, positions, state["ending"]["verdict"])
+    near = crowded_hydrogen(cluster, positions) if search.geometry == "gfn1" else None
     return positions, found | {
-        "verdict": _verdict(cluster, parts, positions, state["ending"]["verdict"]),
+        "verdict": f"{OK} ({near}: too near, by {GFN1})" if near and verdict == OK else verdict,
         "optimisation_steps": state["ending"]["optimisation_steps"],
         "gfn2_binding_ev": gfn2_binding_ev(cluster, parts, positions),
         "contacts": contacts(cluster, positions),

@@ -136,6 +136,8 @@ def binding(
             row["verdict"] = f"{other}: {record['verdict']}"
         elif usable(row["verdict"]) and record.get("level") != whole.get("level"):
             row["verdict"] = f"not comparable: {other} was computed at {record.get('level')}"
+        elif row["verdict"] == OK and usable(record["verdict"]) and record["verdict"] != OK:
+            row["verdict"] = f"{OK} ({other}: {record['verdict'].removeprefix(OK).strip(' ()')})"
     if not others:
         return row | {key: whole.get(key) for key in (*BINDING, "binding_kj_per_mol")}
     for key in ("binding_ev", "binding_uncorrected_ev"):

@@ -24,7 +24,7 @@ PROTOCOL = {
     "redox": 1,
     "esp": 1,
     "cubes": 1,
-    "binding": 2,
+    "binding": 3,
     "charges": 1,
     "forcefield": 4,
     "composition": 1,

@@ -18,6 +18,8 @@ SAME_ENERGY_EV = 0.003
 SAME_DISTANCES_ANGSTROM = 0.05
 
 GFN1, GFN2 = "GFN1-xTB", "GFN2-xTB"
+# For searches: GFN2-xTB, and between ions and their neighbours the repulsion that it lacks.
+WALLED_GFN2 = "GFN2-xTB, ions kept at their distance"
 
 # Starts are first relaxed roughly; only those near the lowest are worth a tight minimum.
 ROUGH_FORCE_EV_PER_ANGSTROM, ROUGH_STEPS = 0.1, 80
@@ -82,8 +84,9 @@ def minima(
     starts: list[Structure],
     intact: Callable[[np.ndarray], bool],
     descend: Descent = in_cartesians,
+    method: str = GFN2,
 ) -> list[Structure]:
-    """Return the distinct GFN2-xTB minima below the starts, lowest first; only those near the lowest are tightened.
+    """Return the distinct xTB minima below the starts, lowest first; only those near the lowest are tightened.
 
     Parameters
     ----------
@@ -91,9 +94,9 @@ def minima(
         Tells of positions whether they still are what was asked for; what reacted is left out.
     """
     roughly = partial(descend, force_ev_per_angstrom=ROUGH_FORCE_EV_PER_ANGSTROM, steps=ROUGH_STEPS)
-    rough = _usable((_descended(system, start, GFN2, roughly)[0] for start in starts), intact)
+    rough = _usable((_descended(system, start, method, roughly)[0] for start in starts), intact)
     near = [s for s in rough if s.energy_gfn2_ev < rough[0].energy_gfn2_ev + WORTH_TIGHTENING_EV]
-    return _distinct(_usable((relax(system, start, descend=descend) for start in _distinct(near)), intact))
+    return _distinct(_usable((relax(system, start, method, descend) for start in _distinct(near)), intact))
 
 
 def relax(species: System, start: Structure, method: str = GFN2, descend: Descent = in_cartesians) -> Structure:
@@ -124,10 +127,13 @@ def _usable(structures: Iterable[Structure], intact: Callable[[np.ndarray], bool
 
 
 def hessian_guess(species: System, positions_angstrom: np.ndarray) -> np.ndarray | None:
-    """Return a Hessian to start an optimisation with: GFN2-xTB's, else GFN1-xTB's; None where neither converges."""
+    """Return a Hessian to start an optimisation with: GFN2-xTB's, ions kept at their distance, else GFN1-xTB's.
+
+    None where neither converges.
+    """
     from ase.calculators.calculator import CalculationFailed
 
-    for method in (GFN2, GFN1):
+    for method in (WALLED_GFN2, GFN1):
         try:
             return xtb_hessian(species, positions_angstrom, method=method)
         except CalculationFailed:
@@ -162,12 +168,18 @@ def xtb_hessian(
 def xtb_atoms(species: System, positions_angstrom: np.ndarray, method: str = GFN2):
     """Return an ASE Atoms object with an xTB calculator."""
     from ase import Atoms
+    from ase.calculators.mixing import SumCalculator
     from tblite.ase import TBLite
 
+    from electroscreen.quantum.repulsion import IonRepulsion, is_walled
+
     atoms = Atoms(species.symbols, positions_angstrom)
+    name = GFN2 if method == WALLED_GFN2 else method
     atoms.calc = TBLite(
-        method=method, charge=species.charge, multiplicity=species.multiplicity, verbosity=0, max_iterations=400
+        method=name, charge=species.charge, multiplicity=species.multiplicity, verbosity=0, max_iterations=400
     )
+    if method == WALLED_GFN2 and is_walled(species.symbols):
+        atoms.calc = SumCalculator([atoms.calc, IonRepulsion()])
     return atoms
 
 
@@ -186,14 +198,18 @@ def _raw_starts(species: Species, conformers: int, ion_sites: int) -> list[Struc
 
 
 def with_given_start(
-    system: System, start: StartingGeometry | None, found: list[Structure], descend: Descent = in_cartesians
+    system: System,
+    start: StartingGeometry | None,
+    found: list[Structure],
+    descend: Descent = in_cartesians,
+    method: str = GFN2,
 ) -> list[Structure]:
     """Add a file's geometry to minima; where it relaxes into one of them it stands for that minimum."""
     if start is None:
         return found
     positions = np.array([position for _, position in parse_xyz(start.xyz)])
     given = Structure(f"species file ({start.level})", positions)
-    own_minimum = relax(system, given, descend=descend)
+    own_minimum = relax(system, given, method, descend)
     given = replace(given, energy_gfn2_ev=own_minimum.energy_gfn2_ev)
     if given.energy_gfn2_ev is None:
         return [given, *found]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,7 +23,8 @@ from electroscreen.quantum.energies import (
     single_point,
 )
 from electroscreen.quantum.interaction import Parts, binding_energy, binding_in_solvent, gfn2_binding_ev
-from electroscreen.quantum.placement import placements
+from electroscreen.quantum.optimise import Surface
+from electroscreen.quantum.placement import lowest_placements, placements
 from electroscreen.quantum.scf import HARTREE_EV, SCFNotConvergedError, build_molecule
 from electroscreen.settings import Binding
 from electroscreen.species import Species
@@ -307,6 +309,34 @@ def test_placements_are_searched_once(pair, monkeypatch):
     monkeypatch.undo()
     monkeypatch.setattr(stage, "lowest_placements", None)
     assert pair()["verdict"] == "ok"
+
+
+def test_each_contender_is_computed_once(pair, monkeypatch, capfd):
+    """Killed at the second of two: the next call computes that one alone, and chooses as if nothing had been."""
+    solve, solved = Surface.solve, []
+
+    def counting(surface, positions):
+        if len(solved) == 1 and dying:
+            raise KeyboardInterrupt
+        solved.append(positions)
+        return solve(surface, positions)
+
+    def two(*arguments):
+        (lowest,) = lowest_placements(*arguments)
+        return [replace(lowest, origin="squeezed", positions_angstrom=0.8 * lowest.positions_angstrom), lowest]
+
+    monkeypatch.setattr(stage, "lowest_placements", two)
+    monkeypatch.setattr(Surface, "solve", counting)
+    dying = True
+    with pytest.raises(KeyboardInterrupt):
+        pair()
+    dying = False
+    resumed = pair()
+    assert resumed["verdict"] == "ok"
+    first, second = (one["dft_relative_ev"] for one in resumed["candidates"])
+    assert first > 0.01 and second == 0.0
+    assert solved[1] == pytest.approx(solved[2], abs=1e-9)  # the contender, then the start of the walk
+    assert "squeezed, -" in capfd.readouterr().err
 
 
 def test_an_scf_that_fails_is_a_verdict_that_names_the_piece(pair, monkeypatch):

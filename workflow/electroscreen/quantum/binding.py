@@ -179,8 +179,7 @@ def _optimise(
         structures = _placements(wanted, cluster, parts, search, progress)
         if search.geometry == "gfn1":
             structures = _by_gfn1(cluster, structures[: search.candidates])
-        candidates, start = choose_start(structures, search.candidates, surface)
-        progress.save(candidates=candidates, positions_angstrom=start)
+        choose_start(structures, search.candidates, surface, progress)
     if search.geometry == "gfn1":
         progress.save(ending={"verdict": OK, "optimisation_steps": 0})
         return surface.density

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from electroscreen.inputs import InputError
-from electroscreen.quantum.minimum import Minimum, Progress, find_minimum
+from electroscreen.quantum.minimum import Minimum, Progress, find_minimum, say
 from electroscreen.quantum.optimise import Optimised, Surface
 from electroscreen.quantum.scf import HARTREE_EV, SCFNotConvergedError
 from electroscreen.quantum.stability import stability_warnings
@@ -115,12 +115,11 @@ def _search(
     surface = Surface(species, quantum, quantum.grid_while_moving)
     progress = Progress(files.restart, recipe)
     resumed = bool(progress.state)
-    if not resumed:
+    if "positions_angstrom" not in progress.state:
         # Among contenders the energies of plain SCFs decide; the one that is followed is then looked at.
         surface.stability_due = False
         structures = starting_structures(species, quantum.conformers, quantum.ion_sites)
-        candidates, start = choose_start(structures, quantum.candidates, surface)
-        progress.state = {"candidates": candidates, "positions_angstrom": start}
+        choose_start(structures, quantum.candidates, surface, progress)
     surface.stability_due = quantum.stability != "none"
     found = find_minimum(surface, progress)
     record = {"candidates": progress.state["candidates"], "resumed": resumed}
@@ -164,13 +163,11 @@ def _unsaid_centres(species: Species) -> int:
     return sum(hand == "?" for _, hand in centres)
 
 
-def choose_start(structures: list[Structure], count: int, surface: Surface) -> tuple[list[dict[str, Any]], np.ndarray]:
+def choose_start(structures: list[Structure], count: int, surface: Surface, progress: Progress) -> None:
     """Rank the `count` lowest xTB structures by DFT; leave the winner's density on the surface as the next guess.
 
-    Returns
-    -------
-    list of dict, ndarray
-        What the record says of each structure, and the winner's positions, (N, 3), angstrom.
+    `progress` keeps each energy while this goes on, then what the record says of each structure (`candidates`) and the
+    winner's positions, (N, 3), angstrom (`positions_angstrom`).
 
     Raises
     ------
@@ -178,16 +175,24 @@ def choose_start(structures: list[Structure], count: int, surface: Surface) -> t
         If the SCF of none of them converges.
     """
     contenders = _contenders(structures, count)
-    energies, densities = _dft_energies(contenders, surface) if len(contenders) > 1 else ({}, {})
+    energies, densities = _dft_energies(contenders, surface, progress) if len(contenders) > 1 else ({}, {})
     best = min(contenders, key=lambda s: energies.get(s.origin, np.inf))
     surface.density = densities.get(best.origin)
-    return [_candidate(s, structures, energies, s is best) for s in structures], best.positions_angstrom
+    candidates = [_candidate(s, structures, energies, s is best) for s in structures]
+    progress.save(candidates=candidates, positions_angstrom=best.positions_angstrom, contenders_hartree=None)
 
 
-def _dft_energies(contenders: list[Structure], surface: Surface) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-    """Energies (hartree) and densities by origin; a structure whose SCF does not converge drops out of the ranking."""
-    energies, densities, failures = {}, {}, []
+def _dft_energies(
+    contenders: list[Structure], surface: Surface, progress: Progress
+) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """Energies (hartree) and densities by origin; a structure whose SCF does not converge drops out of the ranking.
+
+    What a killed job had computed has its energy, and no density.
+    """
+    energies, densities, failures = dict(progress.state.get("contenders_hartree", {})), {}, []
     for structure in contenders:
+        if structure.origin in energies:
+            continue
         surface.density = None
         try:
             solved = surface.solve(structure.positions_angstrom)
@@ -196,6 +201,8 @@ def _dft_energies(contenders: list[Structure], surface: Surface) -> tuple[dict[s
             continue
         energies[structure.origin] = float(solved.mean_field.e_tot)
         densities[structure.origin] = solved.density
+        say(surface, f"{structure.origin}, {energies[structure.origin]:.6f} hartree")
+        progress.save(contenders_hartree=energies)
     if not energies:
         raise failures[0]
     return energies, densities

@@ -79,7 +79,7 @@ def find_minimum(surface: Surface, progress: Progress, rough: bool = False) -> M
         return Minimum(result, None, followed, str(failure))
     if followed or not found.imaginary_per_cm:
         return Minimum(result, found, followed)
-    _say(surface, f"imaginary mode of {found.imaginary_per_cm[0]:.0f}i cm-1, followed downhill")
+    say(surface, f"imaginary mode of {found.imaginary_per_cm[0]:.0f}i cm-1, followed downhill")
     downhill = found.downhill(result.positions_angstrom)
     fresh = {"optimised": None, "hessian": None, "hessian_rows": None}
     progress.save(positions_angstrom=downhill, followed_per_cm=found.imaginary_per_cm[0], guess=hessian, **fresh)
@@ -101,7 +101,7 @@ def _optimised(surface: Surface, progress: Progress, rough: bool) -> Optimised:
         return Optimised(**done | {"positions_angstrom": start, "density": surface.solve(start).density})
 
     def after_step(step: int, energy: float, gradient: float, positions: np.ndarray) -> None:
-        _say(surface, f"step {step}, {energy:.6f} hartree, largest gradient {gradient:.5f} hartree/bohr")
+        say(surface, f"step {step}, {energy:.6f} hartree, largest gradient {gradient:.5f} hartree/bohr")
         progress.save(positions_angstrom=positions)
 
     guess = progress.state.get("guess")
@@ -124,5 +124,6 @@ def _vibrations(surface: Surface, result: Optimised, progress: Progress) -> tupl
     return np.array(hessian), vibrations(fine.molecule(result.positions_angstrom), np.array(hessian))
 
 
-def _say(surface: Surface, what: str) -> None:
+def say(surface: Surface, what: str) -> None:
+    """Tell whoever waits how far a species or a complex is."""
     print(f"{surface.species.name}: {what}", file=sys.stderr, flush=True)

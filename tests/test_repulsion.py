@@ -12,7 +12,7 @@ from electroscreen.complexes import Cluster
 from electroscreen.quantum.repulsion import FALLS_OVER, ONE_EV_AT, IonRepulsion, is_walled
 from electroscreen.quantum.structures import GFN2, WALLED_GFN2, Structure, relax, xtb_atoms
 
-CHARGES = {"Na_DOL": 1, "Na_PC": 1, "K_PC": 1}
+CHARGES = {"Na_DOL": 1, "Na_DFOB": 0, "Na_PC": 1, "K_PC": 1}
 
 
 def walled(symbols: list[str], positions) -> Atoms:

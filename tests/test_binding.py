@@ -8,13 +8,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from quantum_helpers import SODIUM, WATER, changed, complex_of, species
+from quantum_helpers import DIMER, RELAXED_WATER, SODIUM, WATER, changed, complex_of, species
 
 from electroscreen.complexes import Complex, cluster_of
 from electroscreen.quantum import binding as stage
 from electroscreen.quantum import energies, interaction
 from electroscreen.quantum.binding import find_binding
-from electroscreen.quantum.bonds import bonds_of, contacts, crowded_hydrogen, loose_part, reaction
+from electroscreen.quantum.bonds import bonds_of, loose_part
 from electroscreen.quantum.energies import (
     Ledger,
     Method,
@@ -28,21 +28,6 @@ from electroscreen.quantum.placement import lowest_placements, placements
 from electroscreen.quantum.scf import HARTREE_EV, SCFNotConvergedError, build_molecule
 from electroscreen.settings import Binding
 from electroscreen.species import Species
-
-# B3LYP/6-31G(d,p): O-H 0.9653 Å, 103.7 degrees.
-RELAXED_WATER = np.array([[0, 0, 0], [0, 0.75911, 0.59628], [0, -0.75911, 0.59628]])
-
-# S22 (Jurecka et al., PCCP 2006, 8, 1985): the donor first.
-DIMER = np.array(
-    [
-        [-1.551007, -0.114520, 0.0],
-        [-1.934259, 0.762503, 0.0],
-        [-0.599677, 0.040712, 0.0],
-        [1.350625, 0.111469, 0.0],
-        [1.680398, -0.373741, -0.758561],
-        [1.680398, -0.373741, 0.758561],
-    ]
-)
 
 
 def parts_of(every: dict[str, Species], **positions: np.ndarray) -> Parts:
@@ -358,56 +343,6 @@ def test_a_part_without_geometry_is_said(quick, tmp_path):
     find_binding(wanted, every, Method(quick, "none"), Binding(), {"stage": "x"}, folders, tmp_path / "C", 1)
     record = json.loads((tmp_path / "C" / "binding.json").read_text())
     assert record["verdict"] == "not converged: the geometry of water: not converged: nothing found"
-
-
-def test_what_reacts_and_what_falls_apart():
-    """Hydronium and hydroxide: a proton has changed hands. And a water that has left."""
-    wanted, every = complex_of([WATER], water=2)
-    cluster, bonds = cluster_of(wanted, every), {"water": bonds_of(WATER, RELAXED_WATER)}
-    assert bonds["water"] == {(0, 1), (0, 2)}
-    assert reaction(cluster, bonds, DIMER) is None
-    assert loose_part(cluster, DIMER) is None
-    handed = DIMER.copy()
-    handed[2] = DIMER[3] + [-1.0, 0, 0]
-    assert reaction(cluster, bonds, handed) == "the bond O1 of water to H3 of water broke"
-    bridging = DIMER.copy()
-    bridging[3:] += (DIMER[2] - DIMER[3]) * (1 - 1.05 / np.linalg.norm(DIMER[2] - DIMER[3]))
-    assert reaction(cluster, bonds, bridging) == "the bond H3 of water to O1 of water formed"
-    gone = DIMER.copy()
-    gone[3:] += [5.0, 0, 0]
-    assert loose_part(cluster, gone) == "water"
-
-
-def test_metals_coordinate_without_reacting():
-    wanted, every = complex_of([SODIUM, WATER], Na=1, water=1)
-    cluster, bonds = cluster_of(wanted, every), {"Na": frozenset(), "water": bonds_of(WATER, RELAXED_WATER)}
-    x = np.concatenate([[[0, 0, -2.0]], RELAXED_WATER])
-    assert reaction(cluster, bonds, x) is None
-    assert contacts(cluster, x)[0]["nearest"][0] == {"atom": "O1 of water", "distance_angstrom": pytest.approx(2.0)}
-
-
-@pytest.mark.parametrize(("gap_angstrom", "said"), [(2.13, "H2 of methane 2.13 Å from Na"), (2.66, None)])
-def test_an_ion_that_xtb_draws_to_a_hydrogen_is_told(gap_angstrom, said):
-    """2.13 Å is what GFN1-xTB makes of Na+ and 1,3-dioxolane, 2.66 what B3LYP does."""
-    methane = Species(name="methane", title="", role="solvent", smiles="C")
-    wanted, every = complex_of([SODIUM, methane], Na=1, methane=1)
-    away = [[1.03, 0, 1.45], [-0.5, 0.9, 1.45], [-0.5, -0.9, 1.45]]
-    x = np.array([[0, 0, -gap_angstrom], [0, 0, 1.09], [0, 0, 0], *away])
-    assert crowded_hydrogen(cluster_of(wanted, every), x) == said
-
-
-def test_hydrogens_that_are_not_on_carbon_may_be_near():
-    wanted, every = complex_of([SODIUM, WATER], Na=1, water=1)
-    x = np.concatenate([[[0, 0, -1.5]], RELAXED_WATER])
-    assert crowded_hydrogen(cluster_of(wanted, every), x) is None
-
-
-def test_a_cage_has_the_bonds_of_its_geometry(shipped):
-    """o-Carborane, an icosahedron with a hydrogen on each corner: 30 edges and 12 bonds to hydrogen."""
-    from electroscreen.species import parse_xyz, read_species
-
-    cage = read_species(shipped / "molecules" / "species" / "o-carborane.yaml")
-    assert len(bonds_of(cage, np.array([x for _, x in parse_xyz(cage.start.xyz)]))) == 42
 
 
 def test_placements_touch_everywhere_and_are_the_same_every_time():

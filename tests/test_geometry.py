@@ -245,6 +245,13 @@ def test_what_is_too_large_for_dft_keeps_the_geometry_of_xtb_and_says_so(quick, 
     assert orbitals["verdict"] == "ok" and orbitals["homo_ev"] == pytest.approx(-7.9, abs=0.2)
 
 
+def test_a_large_salt_says_that_its_ions_were_kept_at_their_distance(quick, tmp_path):
+    """Na+ beside fluoromethane: 2.08 Å to fluorine by B3LYP/6-31G(d,p), 1.97 Å by GFN2-xTB."""
+    record, x = run(species("NaFCH3", "[Na+].FC", charge=1), changed(quick, dft_geometry_atoms=2), tmp_path)
+    assert record["level"] == "GFN2-xTB, ions kept at their distance"
+    assert np.linalg.norm(x[0] - x[1]) == pytest.approx(2.08, abs=0.08)
+
+
 def test_an_atom_has_a_geometry_too(quick, tmp_path):
     record, x = run(species("Na", "[Na+]", charge=1), quick, tmp_path)
     assert record["verdict"] == "ok"

@@ -229,6 +229,13 @@ def test_what_runs_again_after_an_edit(project, edit, case):
     assert {stage for stage in before if before[stage] != after[stage]} == changed
 
 
+def test_salts_of_sodium_are_searched_again_since_ions_keep_their_distance(project):
+    """Not a single ion, nor where nothing is searched, nor what holds no such ion."""
+    shown = {"NaTFSI": True, "NaDFOB-fluorine": False, "Na": False, "DOL": False, "Sn_OTf2": False}
+    found = {name: "ions" in Project(project, "quick").recipe("geometry", name) for name in shown}
+    assert found == shown
+
+
 def test_charges_by_the_solvents_electrons_need_a_refractive_index(edit):
     """1,3-dioxolane with a tenth of carbonate, both of 1.4: one over that."""
     edit("molecules/species/FEC.yaml", "refractive_index", None)

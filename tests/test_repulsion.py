@@ -10,7 +10,9 @@ from ase.io import read
 
 from electroscreen.complexes import Cluster
 from electroscreen.quantum.repulsion import FALLS_OVER, ONE_EV_AT, IonRepulsion, is_walled
-from electroscreen.quantum.structures import GFN2, WALLED_GFN2, Structure, relax, xtb_atoms
+from electroscreen.quantum.structures import GFN2, WALLED_GFN2, Structure, relax, starting_structures, xtb_atoms
+from electroscreen.recipe import DRAWN_TOO_NEAR
+from electroscreen.species import Species
 
 CHARGES = {"Na_DOL": 1, "Na_DFOB": 0, "Na_PC": 1, "K_PC": 1}
 
@@ -52,6 +54,59 @@ def test_an_ion_stands_where_dft_puts_it(name, shipped):
         nearer[method] = np.linalg.norm(relaxed[ion] - relaxed[oxygen]) - atoms.get_distance(ion, oxygen)
     assert nearer[GFN2] < -0.2
     assert abs(nearer[WALLED_GFN2]) < 0.08
+
+
+HYDROGENS = [[1.03, 0, 0.35], [-0.515, 0.892, 0.35], [-0.515, -0.892, 0.35]]
+ACETONITRILE = (["N", "C", "C", "H", "H", "H"], [[0, 0, 0], [0, 0, 1.15], [0, 0, 2.6], *np.add(HYDROGENS, [0, 0, 2.6])])
+FLUOROMETHANE = (["F", "C", "H", "H", "H"], [[0, 0, 0], [0, 0, 1.4], *np.add(HYDROGENS, [0, 0, 1.4])])
+
+
+@pytest.mark.parametrize(
+    ("ion", "molecule", "dft_angstrom"),
+    [
+        ("Na", ACETONITRILE, 2.259),
+        ("Na", FLUOROMETHANE, 2.082),
+        ("K", ACETONITRILE, 2.676),
+        ("K", FLUOROMETHANE, 2.471),
+    ],
+    ids=["Na to N", "Na to F", "K to N", "K to F"],
+)
+def test_an_ion_stands_beside_nitrogen_and_fluorine_where_dft_puts_it(ion, molecule, dft_angstrom):
+    """Minima of the pairs by B3LYP/6-31G(d,p), from this project's own optimiser."""
+    symbols, positions = [ion, *molecule[0]], np.vstack([[0, 0, -2.4], molecule[1]])
+    pair = Cluster("X", symbols, 1, 1, [])
+
+    def distance(method: str) -> float:
+        found = relax(pair, Structure("pair", positions), method)
+        assert found.energy_gfn2_ev is not None
+        return np.linalg.norm(found.positions_angstrom[0] - found.positions_angstrom[1])
+
+    assert distance(GFN2) < dft_angstrom - 0.09
+    assert distance(WALLED_GFN2) == pytest.approx(dft_angstrom, abs=0.08)
+
+
+def test_a_salt_is_searched_with_its_ions_at_their_distance():
+    """Sodium fluoride, 1.926 Å by experiment (Huber and Herzberg); GFN2-xTB has 1.75."""
+    salt = Species(name="NaF", title="sodium fluoride", role="salt", smiles="[Na+].[F-]")
+    (lowest,) = starting_structures(salt, 1, 2)
+    assert np.linalg.norm(np.subtract(*lowest.positions_angstrom)) == pytest.approx(1.926, abs=0.06)
+
+
+def test_recipes_tell_of_the_ions_that_searches_treat_so():
+    assert ONE_EV_AT.keys() == DRAWN_TOO_NEAR
+
+
+def test_a_sum_of_both_asks_xtb_once_a_geometry(monkeypatch):
+    from tblite.ase import TBLite
+
+    pair, asked = Cluster("X", ["Na", "F"], 0, 1, []), []
+    true_calculate = TBLite.calculate
+    monkeypatch.setattr(TBLite, "calculate", lambda self, *a, **k: (asked.append(1), true_calculate(self, *a, **k)))
+    atoms = xtb_atoms(pair, np.array([[0, 0, 0], [0, 0, 2.0]]), WALLED_GFN2)
+    for _ in range(2):
+        atoms.get_forces()
+        atoms.get_potential_energy()
+    assert len(asked) == 1
 
 
 def test_without_such_an_ion_a_search_is_plain_gfn2():

@@ -50,7 +50,7 @@ def main(ions: list[str]) -> None:
 
 def approach(ion: str, smiles: str, element: str, distances_angstrom: np.ndarray) -> dict[str, list[float]]:
     """Energies of the pair less those of its parts, eV, by each method; the molecule as GFN2-xTB relaxes it."""
-    molecule = Species(name="molecule", role="solvent", smiles=smiles)
+    molecule = Species(name="molecule", title="molecule", role="solvent", smiles=smiles)
     bare = relax(molecule, Structure("start", embedded_conformers(molecule, 1)[0])).positions_angstrom
     near = molecule.symbols.index(element)
     bonded = [i for i in range(len(bare)) if i != near and np.linalg.norm(bare[i] - bare[near]) < 1.6]

@@ -39,6 +39,9 @@ LATER_QUANTUM = {"second_level", "scan_levels", "scan_species", "redox", "esp", 
 # What a setting that few species meet would otherwise change in the recipes of all.
 OF_LARGE_SPECIES = {"dft_geometry_atoms"}
 
+# What GFN2-xTB draws too near to its neighbours (`quantum.repulsion`); searches keep it at its distance since.
+DRAWN_TOO_NEAR = {"Na", "K"}
+
 # Of a middling solvent: beyond it little of the polarisation is missing.
 RESP_DIELECTRIC = 10.0
 
@@ -63,7 +66,7 @@ def species_recipe(stage: str, species, settings) -> dict[str, Any]:
         used = quantum.model_dump(exclude={"grid_final", "memory_mb", *LATER_QUANTUM, *OF_LARGE_SPECIES})
         if len(species.symbols) > quantum.dft_geometry_atoms:
             used = quantum.model_dump(include={"conformers", "ion_sites"}) | {"level": "GFN2-xTB"}
-        return _recipe(stage, species=identity, quantum=used)
+        return _recipe(stage, species=identity, quantum=used, **_ions_kept_at_distance(species))
     if stage == "orbitals":
         used = quantum.model_dump(include={"level", "grid_final", "scf_limit", "stability"})
         return _recipe(stage, species=identity, quantum=used)
@@ -171,6 +174,12 @@ def _charge_scale(box, every: Mapping[str, Any], settings) -> float:
 def _changed(settings, names: set[str]) -> dict[str, Any]:
     """Settings that came later and differ from what was done before: a recipe without them stays the one it was."""
     return settings.model_dump(include=names, exclude_defaults=True)
+
+
+def _ions_kept_at_distance(species) -> dict[str, str]:
+    """Told of those only whose search it changed."""
+    searched = species.search and len(species.symbols) > 1
+    return {"ions": "kept at their distance"} if searched and not DRAWN_TOO_NEAR.isdisjoint(species.symbols) else {}
 
 
 def _recipe(stage: str, **content: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from electroscreen.quantum.minimum import Minimum, Progress, find_minimum, say
 from electroscreen.quantum.optimise import Optimised, Surface
 from electroscreen.quantum.scf import HARTREE_EV, SCFNotConvergedError
 from electroscreen.quantum.stability import stability_warnings
-from electroscreen.quantum.structures import GFN2, Structure, System, embedded_conformers, starting_structures
+from electroscreen.quantum.structures import Structure, System, embedded_conformers, search_method, starting_structures
 from electroscreen.record import OK, locked, provenance, whole, write_json
 from electroscreen.settings import Quantum
 from electroscreen.smiles import molecule
@@ -147,7 +147,8 @@ def _by_xtb(species: Species, quantum: Quantum) -> tuple[np.ndarray, dict[str, A
     candidates = [_candidate(one, structures, {}, one is lowest) for one in structures]
     given = species.start is not None and lowest.origin.startswith("species file")
     minimum = f"not verified: no DFT geometry was asked for above {quantum.dft_geometry_atoms} atoms"
-    found = {"verdict": OK, "level": lowest.origin if given else GFN2, "energy_hartree": None, "candidates": candidates}
+    level = lowest.origin if given else search_method(species)
+    found = {"verdict": OK, "level": level, "energy_hartree": None, "candidates": candidates}
     return lowest.positions_angstrom, found | {"minimum": minimum, "warnings": [f"minimum {minimum}"]}
 
 

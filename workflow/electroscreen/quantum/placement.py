@@ -10,7 +10,7 @@ from electroscreen.complexes import Cluster, Complex
 from electroscreen.quantum.bonds import Bonds, loose_part, reaction
 from electroscreen.quantum.contact import place, van_der_waals_radii
 from electroscreen.quantum.descent import descent_of
-from electroscreen.quantum.structures import WALLED_GFN2, Structure, embedded_conformers, minima, with_given_start
+from electroscreen.quantum.structures import Structure, embedded_conformers, minima, with_given_start
 from electroscreen.species import Species
 
 SEED = 2026
@@ -47,8 +47,8 @@ def lowest_placements(
         return reaction(cluster, bonds, positions) is None and loose_part(cluster, positions) is None
 
     descend = descent_of(len(cluster.symbols))
-    found = minima(cluster, starts, intact, descend, WALLED_GFN2)
-    found = with_given_start(cluster, wanted.start, found, descend, WALLED_GFN2)
+    found = minima(cluster, starts, intact, descend)
+    found = with_given_start(cluster, wanted.start, found, descend)
     if not found:
         raise ValueError(f"in each of {count} placements GFN2-xTB breaks or forms a bond, or lets a part go")
     return found

@@ -1,8 +1,8 @@
 """The repulsion that GFN2-xTB lacks beside some ions, which it draws 0.2 to 0.4 Å too near to their neighbours.
 
 B3LYP/6-31G(d,p) less GFN2-xTB, as Na+ and K+ come near to small molecules, is a wall, steep and much the same for all
-oxygens, and a slow slope that is left alone (`tests/validation/ion_approach.py`). The wall serves searches only: none
-of its energies is a result.
+oxygens, and a slow slope that is left alone (`tests/validation/ion_approach.py`). The wall serves searches only: its
+energies order candidates (`gfn2_relative_ev` of records), and none is a result.
 """
 
 from __future__ import annotations

@@ -42,7 +42,11 @@ class System(Protocol):
 
 @dataclass(frozen=True)
 class Structure:
-    """Positions of a species' atoms, where they came from, and what GFN2-xTB says of them."""
+    """Positions of a species' atoms, where they came from, and what GFN2-xTB says of them.
+
+    Of what a search found, `energy_gfn2_ev` includes the repulsion that GFN2-xTB lacks beside some ions: it tells
+    which structure is lower, and is no result.
+    """
 
     origin: str
     positions_angstrom: np.ndarray
@@ -84,9 +88,10 @@ def minima(
     starts: list[Structure],
     intact: Callable[[np.ndarray], bool],
     descend: Descent = in_cartesians,
-    method: str = GFN2,
 ) -> list[Structure]:
     """Return the distinct xTB minima below the starts, lowest first; only those near the lowest are tightened.
+
+    By GFN2-xTB, with the repulsion that it lacks beside some ions.
 
     Parameters
     ----------
@@ -94,9 +99,9 @@ def minima(
         Tells of positions whether they still are what was asked for; what reacted is left out.
     """
     roughly = partial(descend, force_ev_per_angstrom=ROUGH_FORCE_EV_PER_ANGSTROM, steps=ROUGH_STEPS)
-    rough = _usable((_descended(system, start, method, roughly)[0] for start in starts), intact)
+    rough = _usable((_descended(system, start, WALLED_GFN2, roughly)[0] for start in starts), intact)
     near = [s for s in rough if s.energy_gfn2_ev < rough[0].energy_gfn2_ev + WORTH_TIGHTENING_EV]
-    return _distinct(_usable((relax(system, start, method, descend) for start in _distinct(near)), intact))
+    return _distinct(_usable((relax(system, start, WALLED_GFN2, descend) for start in _distinct(near)), intact))
 
 
 def relax(species: System, start: Structure, method: str = GFN2, descend: Descent = in_cartesians) -> Structure:
@@ -165,20 +170,27 @@ def xtb_hessian(
     return 0.5 * (rows + rows.T) * Bohr**2 / Hartree
 
 
+def search_method(species: System) -> str:
+    """Return what a species' minima are searched with."""
+    from electroscreen.quantum.repulsion import is_walled
+
+    return WALLED_GFN2 if is_walled(species.symbols) else GFN2
+
+
 def xtb_atoms(species: System, positions_angstrom: np.ndarray, method: str = GFN2):
     """Return an ASE Atoms object with an xTB calculator."""
     from ase import Atoms
     from ase.calculators.mixing import SumCalculator
     from tblite.ase import TBLite
 
-    from electroscreen.quantum.repulsion import IonRepulsion, is_walled
+    from electroscreen.quantum.repulsion import IonRepulsion
 
     atoms = Atoms(species.symbols, positions_angstrom)
     name = GFN2 if method == WALLED_GFN2 else method
     atoms.calc = TBLite(
         method=name, charge=species.charge, multiplicity=species.multiplicity, verbosity=0, max_iterations=400
     )
-    if method == WALLED_GFN2 and is_walled(species.symbols):
+    if method == WALLED_GFN2 == search_method(species):
         atoms.calc = SumCalculator([atoms.calc, IonRepulsion()])
     return atoms
 
@@ -202,14 +214,13 @@ def with_given_start(
     start: StartingGeometry | None,
     found: list[Structure],
     descend: Descent = in_cartesians,
-    method: str = GFN2,
 ) -> list[Structure]:
     """Add a file's geometry to minima; where it relaxes into one of them it stands for that minimum."""
     if start is None:
         return found
     positions = np.array([position for _, position in parse_xyz(start.xyz)])
     given = Structure(f"species file ({start.level})", positions)
-    own_minimum = relax(system, given, method, descend)
+    own_minimum = relax(system, given, WALLED_GFN2, descend)
     given = replace(given, energy_gfn2_ev=own_minimum.energy_gfn2_ev)
     if given.energy_gfn2_ev is None:
         return [given, *found]

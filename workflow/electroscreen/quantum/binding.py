@@ -31,6 +31,7 @@ from electroscreen.quantum.placement import lowest_placements
 from electroscreen.quantum.scf import SCFNotConvergedError
 from electroscreen.quantum.structures import GFN1, Structure, relax
 from electroscreen.record import OK, locked, provenance, write_json, write_text
+from electroscreen.scratch import own_scratch
 from electroscreen.settings import Binding, Quantum
 from electroscreen.species import Species
 
@@ -86,7 +87,7 @@ def find_binding(
     from pyscf import lib
 
     lib.num_threads(threads)
-    with locked(folder):
+    with locked(folder), own_scratch(folder):
         started = time.time()
         cluster = cluster_of(wanted, every)
         record: dict[str, Any] = {

@@ -16,6 +16,7 @@ from electroscreen.quantum.scf import HARTREE_EV, SCFNotConvergedError
 from electroscreen.quantum.stability import stability_warnings
 from electroscreen.quantum.structures import Structure, System, embedded_conformers, search_method, starting_structures
 from electroscreen.record import OK, locked, provenance, whole, write_json
+from electroscreen.scratch import own_scratch
 from electroscreen.settings import Quantum
 from electroscreen.smiles import molecule
 from electroscreen.species import Species
@@ -52,7 +53,7 @@ def find_geometry(
     BlockingIOError
         If another process works on this geometry.
     """
-    with locked(files.record.parent):
+    with locked(files.record.parent), own_scratch(files.record.parent):
         _find_geometry(species, quantum, recipe, files, threads)
 
 

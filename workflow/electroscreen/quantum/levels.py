@@ -15,6 +15,7 @@ from electroscreen.quantum.orbitals import NOTHING, solve_orbitals
 from electroscreen.quantum.scf import basis_and_core, build_molecule
 from electroscreen.recipe import digest
 from electroscreen.record import OK, locked, provenance, read_json, write_json
+from electroscreen.scratch import own_scratch
 from electroscreen.settings import Level, Quantum
 from electroscreen.species import Species
 
@@ -40,7 +41,7 @@ def find_levels(
     started = time.time()
     geometry = read_json(geometry_record)
     positions = read_xyz(geometry_record.with_name("geometry.xyz"))
-    with locked(output.parent):
+    with locked(output.parent), own_scratch(output.parent):
         progress = Progress(output.with_name("levels.restart.json"), recipe)
         known = _known(geometry_record.with_name("density_final.npy"))
         wanted = quantum.further_levels(species.name)

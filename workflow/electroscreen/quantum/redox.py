@@ -20,6 +20,7 @@ from electroscreen.quantum.solvent import CONVERSION, LITHIUM_V, SODIUM_V, poten
 from electroscreen.quantum.stability import STILL_UNSTABLE
 from electroscreen.quantum.structures import hessian_guess
 from electroscreen.record import OK, locked, provenance, read_json, write_json
+from electroscreen.scratch import own_scratch
 from electroscreen.settings import Quantum
 from electroscreen.species import Species, solvent_label
 
@@ -70,7 +71,7 @@ def find_redox(
         "solvent": solvent_label(species.solvent),
         "conversion": CONVERSION,
     }
-    with locked(output.parent):
+    with locked(output.parent), own_scratch(output.parent):
         progress = Progress(output.with_name("redox.restart.json"), recipe)
         if geometry["verdict"] != OK:
             rows, states = [], {}

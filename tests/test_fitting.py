@@ -61,6 +61,18 @@ def test_other_matrices_are_left_to_pyscf(water):
     assert exchange is None and np.abs(coulomb).max() > 1
 
 
+def test_a_functional_without_exact_exchange_keeps_its_integrals_too(water, monkeypatch):
+    """PySCF's own way computes them in each cycle: 31 s of an SCF of Na+ with two DOL by PBE in place of 10."""
+    level = Level(functional="pbe", basis="6-31g(d,p)", cartesian=True, heavy_basis="def2-svp", density_fitting=True)
+    mean_field, plain = (build_mean_field(water, level, 1, 4000) for _ in range(2))
+    built, build = [], OrbitalFitting.build
+    monkeypatch.setattr(OrbitalFitting, "build", lambda self: (built.append(1), build(self))[1])
+    plain.with_df = df.DF(water)
+    assert mean_field.kernel() == pytest.approx(plain.kernel(), abs=1e-9)
+    assert len(built) == 1 and isinstance(mean_field.with_df._cderi, np.ndarray)
+    assert plain.with_df._cderi is None
+
+
 def test_an_empty_density_has_no_field(water):
     for found in OrbitalFitting(water).get_jk(np.zeros((water.nao, water.nao)), hermi=1):
         assert not found.any()

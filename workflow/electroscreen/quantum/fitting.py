@@ -21,7 +21,12 @@ class OrbitalFitting(df.DF):
 
     def get_jk(self, dm, hermi=1, with_j=True, with_k=True, direct_scf_tol=1e-13, omega=None):
         """Return Coulomb and exchange matrices of one density matrix or several; arguments as PySCF's."""
-        if not with_k or hermi != 1 or not np.isrealobj(dm):
+        if not with_k:
+            if self._cderi is None:
+                # Where a functional has no exact exchange PySCF would compute all integrals anew in each cycle.
+                self.build()
+            return super().get_jk(dm, hermi, with_j, with_k, direct_scf_tol, omega)[0], None
+        if hermi != 1 or not np.isrealobj(dm):
             return super().get_jk(dm, hermi, with_j, with_k, direct_scf_tol, omega)
         if omega:
             # A part of the Coulomb interaction, as functionals have it whose exchange depends on the range.

@@ -274,6 +274,24 @@ def test_the_lowest_by_dft_is_chosen_and_not_the_lowest_by_xtb(quick, tmp_path, 
     assert [c["gfn2_relative_ev"] for c in record["candidates"]] == pytest.approx([0, 0.1, 1.0])
 
 
+@pytest.mark.parametrize("higher_ev", [0.25, None])
+def test_a_given_geometry_is_compared_at_its_own_xtb_minimum(quick, tmp_path, monkeypatch, higher_ev):
+    """A minimum of DFT lies below all that is not relaxed: that alone must not make it win.
+
+    Another structure lies between the given geometry and where the given one is compared.
+    """
+    from electroscreen.quantum.structures import Structure
+
+    best, other, stretched = (np.array([[0, 0, 0], [0, 0, d]]) for d in (0.743, 0.80, 0.85))
+    given = Structure("species file (DFT)", best, -10.0, stretched if higher_ev else None)
+    monkeypatch.setattr(stage, "starting_structures", lambda *_: [given, Structure("other", other, -9.9)])
+    record, _ = run(HYDROGEN, changed(quick, candidates=2), tmp_path)
+    of_given, of_other = record["candidates"]
+    assert of_other["chosen"] is bool(higher_ev)
+    assert of_given["dft_relative_ev"] == pytest.approx(higher_ev or 0, abs=0.15) and record["verdict"] == "ok"
+    assert np.asarray(of_given["positions_angstrom"]) == pytest.approx(best)
+
+
 def test_the_stage_is_quiet_on_standard_output_and_tells_each_step_on_standard_error(quick, tmp_path, capfd):
     out = io.StringIO()
     with redirect_stdout(out):

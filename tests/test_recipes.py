@@ -230,10 +230,12 @@ def test_what_runs_again_after_an_edit(project, edit, case):
 
 
 def test_salts_of_sodium_are_searched_again_since_ions_keep_their_distance(project):
-    """Not a single ion, nor where nothing is searched, nor what holds no such ion."""
+    """Not a single ion, nor where nothing is searched, nor what holds no such ion; so with given starts."""
     shown = {"NaTFSI": True, "NaDFOB-fluorine": False, "Na": False, "DOL": False, "Sn_OTf2": False}
     found = {name: "ions" in Project(project, "quick").recipe("geometry", name) for name in shown}
     assert found == shown
+    started = {"LEDC": True, "LEDC-extended": False, "Na": False}
+    assert {name: "start" in Project(project, "quick").recipe("geometry", name) for name in started} == started
 
 
 def test_charges_by_the_solvents_electrons_need_a_refractive_index(edit):

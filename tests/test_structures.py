@@ -148,6 +148,9 @@ def test_a_given_start_takes_the_place_of_its_minimum():
     (found,) = starting_structures(species("LiF", "[Li+].[F-]", start=start), conformers=1, ion_sites=3)
     assert found.origin == "species file (by hand)"
     assert found.positions_angstrom.tolist() == [[0, 0, 0], [0, 0, 1.5]]
+    (free,) = starting_structures(species("LiF", "[Li+].[F-]"), conformers=1, ion_sites=3)
+    between = [np.linalg.norm(np.subtract(*x)) for x in (found.minimum_angstrom, free.positions_angstrom)]
+    assert free.minimum_angstrom is None and between[0] == pytest.approx(between[1], abs=1e-3)
 
 
 def test_a_given_start_leaves_the_other_minima_alone(butane):

@@ -66,7 +66,7 @@ def species_recipe(stage: str, species, settings) -> dict[str, Any]:
         used = quantum.model_dump(exclude={"grid_final", "memory_mb", *LATER_QUANTUM, *OF_LARGE_SPECIES})
         if len(species.symbols) > quantum.dft_geometry_atoms:
             used = quantum.model_dump(include={"conformers", "ion_sites"}) | {"level": "GFN2-xTB"}
-        return _recipe(stage, species=identity, quantum=used, **_ions_kept_at_distance(species))
+        return _recipe(stage, species=identity, quantum=used, **_search(species))
     if stage == "orbitals":
         used = quantum.model_dump(include={"level", "grid_final", "scf_limit", "stability"})
         return _recipe(stage, species=identity, quantum=used)
@@ -122,7 +122,7 @@ def complex_recipe(wanted, every: Mapping[str, Any], settings) -> dict[str, Any]
         dispersion=search.dispersion,
         species={name: _identity(every[name]) for name in wanted.parts},
         quantum=quantum,
-        binding=search.model_dump(include={"geometry", "placements", "candidates"}) | descent,
+        binding=search.model_dump(include={"geometry", "placements", "candidates"}) | descent | _given(wanted.start),
     )
 
 
@@ -176,10 +176,16 @@ def _changed(settings, names: set[str]) -> dict[str, Any]:
     return settings.model_dump(include=names, exclude_defaults=True)
 
 
-def _ions_kept_at_distance(species) -> dict[str, str]:
-    """Told of those only whose search it changed."""
-    searched = species.search and len(species.symbols) > 1
-    return {"ions": "kept at their distance"} if searched and not DRAWN_TOO_NEAR.isdisjoint(species.symbols) else {}
+def _search(species) -> dict[str, str]:
+    """What came later to the search for structures, told of those only whose search it changed."""
+    if not species.search or len(species.symbols) == 1:
+        return {}
+    ions = {} if DRAWN_TOO_NEAR.isdisjoint(species.symbols) else {"ions": "kept at their distance"}
+    return _given(species.start) | ions
+
+
+def _given(start) -> dict[str, str]:
+    return {"start": "compared at its minimum"} if start else {}
 
 
 def _recipe(stage: str, **content: Any) -> dict[str, Any]:

@@ -196,11 +196,14 @@ def _placements(
     """The GFN2-xTB minima below random placements, lowest first: with fifty atoms a quarter of an hour, so kept."""
     if "placements" not in progress.state:
         found = lowest_placements(wanted, cluster, parts.every, parts.positions, parts.bonds, search.placements)
-        progress.save(
-            placements=[asdict(one) | {"positions_angstrom": one.positions_angstrom.tolist()} for one in found]
-        )
-    kept = progress.state["placements"]
-    return [Structure(**one | {"positions_angstrom": np.array(one["positions_angstrom"])}) for one in kept]
+        progress.save(placements=[asdict(one) for one in found])
+    return [Structure(**_with_arrays(one)) for one in progress.state["placements"]]
+
+
+def _with_arrays(kept: dict[str, Any]) -> dict[str, Any]:
+    """Lists back to arrays."""
+    arrays = {key: np.array(value) for key, value in kept.items() if key.endswith("_angstrom") and value is not None}
+    return kept | arrays
 
 
 def _by_gfn1(cluster: Cluster, structures: list[Structure]) -> list[Structure]:

@@ -51,6 +51,8 @@ class Structure:
     origin: str
     positions_angstrom: np.ndarray
     energy_gfn2_ev: float | None = None
+    # Of a geometry that was given and keeps its positions: the minimum next to it, where it is compared with others.
+    minimum_angstrom: np.ndarray | None = None
 
 
 def starting_structures(species: Species, conformers: int, ion_sites: int) -> list[Structure]:
@@ -221,9 +223,9 @@ def with_given_start(
     positions = np.array([position for _, position in parse_xyz(start.xyz)])
     given = Structure(f"species file ({start.level})", positions)
     own_minimum = relax(system, given, WALLED_GFN2, descend)
-    given = replace(given, energy_gfn2_ev=own_minimum.energy_gfn2_ev)
-    if given.energy_gfn2_ev is None:
+    if own_minimum.energy_gfn2_ev is None:
         return [given, *found]
+    given = replace(given, energy_gfn2_ev=own_minimum.energy_gfn2_ev, minimum_angstrom=own_minimum.positions_angstrom)
     others = [s for s in found if not _same(s, own_minimum)]
     return sorted([given, *others], key=lambda s: s.energy_gfn2_ev)
 

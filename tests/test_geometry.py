@@ -176,7 +176,7 @@ def test_an_interrupted_run_goes_on_and_ends_where_the_other_did(water, gaussian
         with pytest.raises(KeyboardInterrupt):
             run(WATER, gaussian_level, tmp_path)
     files = files_in(tmp_path)
-    assert [path.name for path in tmp_path.iterdir() if path.name != ".lock"] == ["geometry.restart.json"]
+    assert [path.name for path in tmp_path.iterdir() if path.name[0] != "."] == ["geometry.restart.json"]
     point = np.array(read_json(files.restart)["positions_angstrom"])
     started_at = []
 

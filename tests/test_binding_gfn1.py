@@ -48,6 +48,18 @@ def test_geometries_of_gfn1_are_found_once(quick, tmp_path, monkeypatch):
     assert np.linalg.norm(again.positions["water"][1] - again.positions["water"][0]) == pytest.approx(0.96, abs=0.02)
 
 
+def test_a_given_complex_is_compared_at_its_minimum_of_gfn1_too():
+    """Na+ and water, given 3 Å apart, with the minimum of GFN2-xTB that its search has found."""
+    wanted, every = complex_of([SODIUM, WATER], Na=1, water=1)
+    cluster = cluster_of(wanted, every)
+    ion = cluster.symbols.index("Na")
+    positions = np.array([[0.0, 0.0, -3.0], *RELAXED_WATER]) if ion == 0 else np.array([*RELAXED_WATER, [0, 0, -3.0]])
+    (found,) = stage._by_gfn1(cluster, [Structure("species file", positions, -1.0, positions)])
+    oxygen = cluster.symbols.index("O")
+    assert found.minimum_angstrom is None
+    assert np.linalg.norm(found.positions_angstrom[ion] - found.positions_angstrom[oxygen]) < 2.5
+
+
 def test_the_complex_starts_from_its_candidates_density_of_which_nobody_knows_whether_it_is_stable(
     quick, tmp_path, monkeypatch
 ):

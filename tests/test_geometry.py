@@ -16,6 +16,7 @@ from electroscreen.quantum import minimum
 from electroscreen.quantum.geometry import GeometryFiles, find_geometry, read_xyz
 from electroscreen.quantum.optimise import Surface, optimise
 from electroscreen.quantum.orbitals import find_orbitals
+from electroscreen.quantum.scf import HARTREE_EV
 from electroscreen.quantum.structures import xtb_hessian
 from electroscreen.recipe import digest
 from electroscreen.record import read_json, write_json
@@ -274,21 +275,27 @@ def test_the_lowest_by_dft_is_chosen_and_not_the_lowest_by_xtb(quick, tmp_path, 
     assert [c["gfn2_relative_ev"] for c in record["candidates"]] == pytest.approx([0, 0.1, 1.0])
 
 
-@pytest.mark.parametrize("higher_ev", [0.25, None])
-def test_a_given_geometry_is_compared_at_its_own_xtb_minimum(quick, tmp_path, monkeypatch, higher_ev):
+@pytest.mark.parametrize("relaxed", [True, False])
+def test_a_given_geometry_is_compared_at_its_own_xtb_minimum(quick, tmp_path, monkeypatch, relaxed):
     """A minimum of DFT lies below all that is not relaxed: that alone must not make it win.
 
-    Another structure lies between the given geometry and where the given one is compared.
+    Another structure lies between the given geometry and where the given one is compared; a given geometry of which
+    xTB finds no minimum is compared as it is.
     """
     from electroscreen.quantum.structures import Structure
 
     best, other, stretched = (np.array([[0, 0, 0], [0, 0, d]]) for d in (0.743, 0.80, 0.85))
-    given = Structure("species file (DFT)", best, -10.0, stretched if higher_ev else None)
+    given = Structure("species file (DFT)", best, -10.0, stretched if relaxed else None)
     monkeypatch.setattr(stage, "starting_structures", lambda *_: [given, Structure("other", other, -9.9)])
     record, _ = run(HYDROGEN, changed(quick, candidates=2), tmp_path)
     of_given, of_other = record["candidates"]
-    assert of_other["chosen"] is bool(higher_ev)
-    assert of_given["dft_relative_ev"] == pytest.approx(higher_ev or 0, abs=0.15) and record["verdict"] == "ok"
+    assert of_other["chosen"] is relaxed and record["verdict"] == "ok"
+    surface = Surface(HYDROGEN, quick, quick.grid_while_moving)
+    apart_ev = [HARTREE_EV * surface.solve(x).mean_field.e_tot for x in (stretched if relaxed else best, other)]
+    between_ev = apart_ev[0] - apart_ev[1]
+    assert of_given["dft_relative_ev"] == pytest.approx(max(between_ev, 0), abs=1e-5)
+    assert of_other["dft_relative_ev"] == pytest.approx(max(-between_ev, 0), abs=1e-5)
+    assert abs(between_ev) > 0.05
     assert np.asarray(of_given["positions_angstrom"]) == pytest.approx(best)
 
 

@@ -238,6 +238,12 @@ def test_salts_of_sodium_are_searched_again_since_ions_keep_their_distance(proje
     assert {name: "start" in Project(project, "quick").recipe("geometry", name) for name in started} == started
 
 
+def test_of_large_species_dft_compares_nothing(edit):
+    project = edit(SETTINGS_FILE, "quantum/dft_geometry_atoms", 2)
+    recipe = project.recipe("geometry", "NaTFSI")
+    assert recipe["quantum"]["level"] == "GFN2-xTB" and "ions" in recipe and "start" not in recipe
+
+
 def test_charges_by_the_solvents_electrons_need_a_refractive_index(edit):
     """1,3-dioxolane with a tenth of carbonate, both of 1.4: one over that."""
     edit("molecules/species/FEC.yaml", "refractive_index", None)

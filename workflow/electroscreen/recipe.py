@@ -63,10 +63,11 @@ def species_recipe(stage: str, species, settings) -> dict[str, Any]:
     identity = _identity(species)
     quantum = settings.quantum
     if stage == "geometry":
+        by_dft = len(species.symbols) <= quantum.dft_geometry_atoms
         used = quantum.model_dump(exclude={"grid_final", "memory_mb", *LATER_QUANTUM, *OF_LARGE_SPECIES})
-        if len(species.symbols) > quantum.dft_geometry_atoms:
+        if not by_dft:
             used = quantum.model_dump(include={"conformers", "ion_sites"}) | {"level": "GFN2-xTB"}
-        return _recipe(stage, species=identity, quantum=used, **_search(species))
+        return _recipe(stage, species=identity, quantum=used, **_search(species, by_dft))
     if stage == "orbitals":
         used = quantum.model_dump(include={"level", "grid_final", "scf_limit", "stability"})
         return _recipe(stage, species=identity, quantum=used)
@@ -176,12 +177,12 @@ def _changed(settings, names: set[str]) -> dict[str, Any]:
     return settings.model_dump(include=names, exclude_defaults=True)
 
 
-def _search(species) -> dict[str, str]:
+def _search(species, by_dft: bool) -> dict[str, str]:
     """What came later to the search for structures, told of those only whose search it changed."""
     if not species.search or len(species.symbols) == 1:
         return {}
     ions = {} if DRAWN_TOO_NEAR.isdisjoint(species.symbols) else {"ions": "kept at their distance"}
-    return _given(species.start) | ions
+    return ions | (_given(species.start) if by_dft else {})
 
 
 def _given(start) -> dict[str, str]:

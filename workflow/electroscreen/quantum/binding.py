@@ -216,7 +216,11 @@ def _by_gfn1(cluster: Cluster, structures: list[Structure]) -> list[Structure]:
     """
     descend = descent_of(len(cluster.symbols))
     found = [(structure, relax(cluster, structure, GFN1, descend)) for structure in structures]
-    kept = [replace(a, positions_angstrom=b.positions_angstrom) for a, b in found if b.energy_gfn2_ev is not None]
+    kept = [
+        replace(a, positions_angstrom=b.positions_angstrom, minimum_angstrom=None)
+        for a, b in found
+        if b.energy_gfn2_ev is not None
+    ]
     if not kept:
         raise ValueError("GFN1-xTB finds no minimum")
     return kept

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,15 +14,11 @@ from scipy.spatial.transform import Rotation
 from electroscreen.forcefield import charges as stage
 from electroscreen.forcefield import graph, potential
 from electroscreen.forcefield.charges import derive_charges
-from electroscreen.forcefield.potential import (
-    RADII_ANGSTROM,
-    SHELLS,
-    mean_field_of,
-    mixed_density,
-    shell_points,
-)
+from electroscreen.forcefield.potential import SHELLS, mean_field_of, mixed_density, shell_points
+from electroscreen.forcefield.radii import RADII_ANGSTROM, radius_angstrom
 from electroscreen.forcefield.resp import BOHR_ANGSTROM, fit_resp
 from electroscreen.quantum.potential import electrostatic_potential
+from electroscreen.species import Species, parse_xyz
 
 RECIPE = {"protocol": 1, "resp_method": "hf", "resp_basis": "6-31g(d)"}
 
@@ -310,3 +307,44 @@ def test_correlation_takes_away_what_hartree_fock_has_too_much(tmp_path):
     assert methods["b3lypg"]["atoms"][0]["resp_e"] > methods["hf"]["atoms"][0]["resp_e"] + 0.02
     assert methods["hf"]["method"] == "RESP, HF/6-31g(d) with Cartesian d functions, density fitting"
     assert methods["b3lypg"]["method"] == "RESP, b3lypg/def2-svp, density fitting"
+
+
+def test_elements_beyond_merz_and_kollman_have_radii_of_the_universal_force_field():
+    """Half of the distances in the table of Rappé et al."""
+    distances = {"Li": 2.451, "Na": 2.983, "K": 3.812, "Zn": 2.763, "Sn": 4.392}
+    assert {symbol: radius_angstrom(symbol) for symbol in distances} == pytest.approx(
+        {symbol: distance / 2 for symbol, distance in distances.items()}, abs=1e-3
+    )
+
+
+# Distances of the molecules in the gas, by microwaves (Huber and Herzberg, Constants of Diatomic Molecules, 1979).
+FLUORIDES = {"Li": 1.564, "Na": 1.926, "K": 2.171}
+
+
+def charges_of(xyz: str, folder: Path) -> dict:
+    salt = Species(name="salt", title="", role="salt", charge=0, xyz=xyz)
+    geometry = write_geometry(folder, salt, np.array([position for _, position in parse_xyz(xyz)]))
+    derive_charges(salt, geometry, RECIPE, folder / "charges.json")
+    return json.loads((folder / "charges.json").read_text())
+
+
+@pytest.mark.parametrize("metal", FLUORIDES)
+def test_charges_of_a_salt_give_its_dipole_whatever_the_metals_radius(metal, tmp_path, monkeypatch):
+    xyz, fitted = f"{metal} 0 0 0\nF 0 0 {FLUORIDES[metal]}", []
+    for radius in (radius_angstrom(metal), radius_angstrom(metal) + 0.3):
+        monkeypatch.setitem(RADII_ANGSTROM, metal, radius)
+        record = charges_of(xyz, tmp_path)
+        assert (record["verdict"], record["warnings"]) == ("ok", [])
+        assert abs(record["total_charge_e"]) < 1e-6
+        assert record["dipole_from_charges_debye"] == pytest.approx(record["dipole_from_density_debye"], rel=0.02)
+        fitted.append(record["atoms"][0]["resp_e"])
+    assert 0.7 < fitted[0] < 1
+    assert fitted[1] == pytest.approx(fitted[0], abs=0.02)
+
+
+def test_lone_pair_of_tin_is_told_as_beyond_point_charges(tmp_path):
+    """A charge an atom has no dipole of tin's own, and pays for it with the charges."""
+    record = charges_of("Sn 0 0 0\nF 1.43 0 1.26\nF -1.43 0 1.26", tmp_path)
+    assert record["verdict"] == "ok"
+    assert 0 < record["atoms"][0]["resp_e"] < 1
+    assert "D by the charges" in record["warnings"][-1]

@@ -113,6 +113,10 @@ def test_charges_stand_side_by_side(tmp_path):
         "verdict": "ok",
     }
     assert (second["atom"], second["symbol"], second["resp_e"]) == (2, "F", -0.8)
+    doubtful = {"verdict": "ok", "atoms": [{"resp_e": 0.8}, {"resp_e": -0.8}], "warnings": ["a dipole", "a misfit"]}
+    write_species(tmp_path, both, doubtful)
+    row = charge_rows(tmp_path, "LiF")[0]
+    assert (row["resp_e"], row["verdict"]) == (0.8, "ok (RESP: a dipole; a misfit)")
     write_species(tmp_path, both, {"verdict": "not computed: no radius of Li", "atoms": []})
     row = charge_rows(tmp_path, "LiF")[0]
     assert (row["resp_e"], row["verdict"]) == (None, "ok (RESP not computed: no radius of Li)")

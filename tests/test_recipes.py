@@ -238,6 +238,11 @@ def test_salts_of_sodium_are_searched_again_since_ions_keep_their_distance(proje
     assert {name: "start" in Project(project, "quick").recipe("geometry", name) for name in started} == started
 
 
+def test_charges_of_salts_of_metals_are_fitted_again_since_metals_have_radii(project):
+    shown = {"NaTFSI": True, "Sn_OTf2": True, "Na": False, "DFOB": False, "o-carborane": False}
+    assert {name: "radii" in Project(project, "quick").recipe("charges", name) for name in shown} == shown
+
+
 def test_of_large_species_dft_compares_nothing(edit):
     project = edit(SETTINGS_FILE, "quantum/dft_geometry_atoms", 2)
     recipe = project.recipe("geometry", "NaTFSI")

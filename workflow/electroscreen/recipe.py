@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from electroscreen.complexes import ATOMS_IN_CARTESIANS, atoms_of
+from electroscreen.forcefield.radii import RADII_ANGSTROM
 from electroscreen.recipes import labelled_atoms, molecules_of, species_of
 
 PROTOCOL = {
@@ -93,6 +94,9 @@ def species_recipe(stage: str, species, settings) -> dict[str, Any]:
             around = species.solvent if isinstance(species.solvent, float) else RESP_DIELECTRIC
             own = species.dielectric_constant or around
             used["resp_dielectric"] = settings.forcefield.resp_dielectric or own
+        # Told of species with such elements only: before, they had no charges.
+        if len(species.symbols) > 1 and set(species.symbols) - set(RADII_ANGSTROM):
+            used["radii"] = "UFF where Merz and Kollman have none"
         return _recipe(stage, species=identity, **used)
     if stage == "forcefield":
         used = settings.forcefield.model_dump(include={"library_charges", "ion_set", "hessian"})

@@ -13,7 +13,6 @@ from electroscreen.chains import FRAGMENT_UNITS
 from electroscreen.forcefield import graph
 from electroscreen.forcefield.potential import (
     POINTS_PER_ANGSTROM2,
-    RADII_ANGSTROM,
     SHELLS,
     mean_field_of,
     mixed_density,
@@ -88,9 +87,6 @@ def _charges(species: Species, paths: list[Path], recipe: dict[str, Any], thread
     absent = [comment for positions, comment in read if positions is None]
     if absent:
         return _not_computed(f"there is no geometry ({absent[0]})")
-    strange = sorted(set(species.symbols) - set(RADII_ANGSTROM))
-    if strange:
-        return _not_computed(f"there is no Merz-Kollman radius of {', '.join(strange)}")
     try:
         record = _fitted(species, [positions for positions, _ in read], recipe, threads)
     except SCFNotConvergedError as failure:

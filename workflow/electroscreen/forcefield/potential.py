@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from electroscreen.forcefield.radii import radius_angstrom
 from electroscreen.quantum.potential import total_density
 from electroscreen.quantum.scf import build_mean_field, build_molecule, converge
 from electroscreen.quantum.solvent import in_solvent
@@ -15,24 +16,6 @@ from electroscreen.species import Species
 
 SHELLS = (1.4, 1.6, 1.8, 2.0)
 POINTS_PER_ANGSTROM2 = 6.0
-
-# Merz-Kollman radii (Besler, Merz and Kollman, J. Comput. Chem. 11, 431 (1990), doi 10.1002/jcc.540110404);
-# Si, Br, I: Bondi, J. Phys. Chem. 68, 441 (1964), doi 10.1021/j100785a001. Boron has no agreed value: 1.80 Å
-# is ours, and hardly matters, since in anions and cages its neighbours cover it.
-RADII_ANGSTROM = {
-    "H": 1.20,
-    "B": 1.80,
-    "C": 1.50,
-    "N": 1.50,
-    "O": 1.40,
-    "F": 1.35,
-    "Si": 2.10,
-    "P": 1.80,
-    "S": 1.75,
-    "Cl": 1.70,
-    "Br": 1.85,
-    "I": 1.98,
-}
 
 HEAVY_BASIS = "def2-svp"
 CYCLES_LIMIT = 100
@@ -53,14 +36,9 @@ def shell_points(
     -------
     numpy.ndarray
         (m, 3) in angstrom, the same for the same input.
-
-    Raises
-    ------
-    KeyError
-        If an element has no radius in `RADII_ANGSTROM`.
     """
     positions = np.asarray(positions_angstrom, dtype=float)
-    radii = np.array([RADII_ANGSTROM[symbol] for symbol in symbols])
+    radii = np.array([radius_angstrom(symbol) for symbol in symbols])
     kept = []
     for scale in SHELLS:
         for i, radius in enumerate(scale * radii):

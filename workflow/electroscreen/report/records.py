@@ -82,6 +82,8 @@ def charge_rows(results_dir: Path, species: str) -> list[dict[str, Any]]:
     iao = [atom["charge_e"] for atom in record.get("iao_charges") or []]
     fitted = [atom["resp_e"] for atom in resp.get("atoms") or []]
     remark = "" if usable(resp["verdict"]) else f" (RESP {resp['verdict']})"
+    if not remark and resp.get("warnings"):
+        remark = f" (RESP: {'; '.join(resp['warnings'])})"
     return [
         {
             "species": species,

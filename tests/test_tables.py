@@ -76,6 +76,16 @@ def test_values_reach_the_tables_unchanged(built):
     assert beside.verdict == "differs"
 
 
+@pytest.mark.parametrize(
+    ("lumo_ev", "said"), [(-0.01, "ok"), (0.01, "ok (LUMO not bound: above zero it is a property of the basis set)")]
+)
+def test_the_table_marks_a_lumo_that_holds_no_electron(tmp_path, lumo_ev, said):
+    write_orbitals(tmp_path, "A", -7.0, lumo_ev)
+    build_tables(tmp_path, [], ["A"], [], tmp_path / "tables")
+    row = cells(tmp_path, "frontier_orbitals", species="A")
+    assert (row.lumo_ev, row.verdict) == (str(lumo_ev), said)
+
+
 def test_what_is_missing_is_empty_and_never_zero(built):
     lost = cells(built, "frontier_orbitals", species="DFOB")
     assert lost.verdict == "not computed: species/DFOB/orbitals.json is missing"

@@ -36,6 +36,7 @@ from electroscreen.report.series import temperature_rows
 from electroscreen.species import solvent_label
 
 NOT_BOUND = f"{OK} (not bound: lower in energy when apart)"
+LUMO_NOT_BOUND = f"{OK} (LUMO not bound: above zero it is a property of the basis set)"
 NOT_ASKED_BOX = f"{NOT_COMPUTED}: not asked for by box.boxes in the settings"
 NOT_ASKED_COMPLEX = f"{NOT_COMPUTED}: not asked for by binding.complexes in the settings"
 
@@ -76,10 +77,12 @@ def build_tables(
     unasked |= {f"complexes/{name}/": NOT_ASKED_COMPLEX for name in complexes or {} if name not in asked_complexes}
     rows = {
         "frontier_orbitals": (
-            row for name in species for row in (orbitals(results_dir, name), *second_level_rows(results_dir, name))
+            _whether_lumo_bound(row)
+            for name in species
+            for row in (orbitals(results_dir, name), *second_level_rows(results_dir, name))
         ),
         "ranking": ranking_rows(results_dir, species),
-        "level_scan": scan_rows(results_dir, list(papers), species),
+        "level_scan": (_whether_lumo_bound(row) for row in scan_rows(results_dir, list(papers), species)),
         "redox": redox_rows(results_dir, species),
         "esp_extrema": (potential(results_dir, name) for name in species),
         "charges": (row for name in species for row in charge_rows(results_dir, name)),
@@ -223,6 +226,12 @@ def _whether_bound(row: dict[str, Any]) -> dict[str, Any]:
     """Say of a binding energy above zero that nothing is bound."""
     apart = row["verdict"] == OK and (row["binding_ev"] or 0.0) > 0
     return row | {"verdict": NOT_BOUND} if apart else row
+
+
+def _whether_lumo_bound(row: dict[str, Any]) -> dict[str, Any]:
+    """Say of a LUMO above zero that it holds no electron."""
+    unbound = row["verdict"] == OK and (row.get("lumo_ev") or 0.0) > 0
+    return row | {"verdict": LUMO_NOT_BOUND} if unbound else row
 
 
 def _of_boxes(results_dir: Path, boxes: list[str], kind: str) -> Iterator[dict[str, Any]]:

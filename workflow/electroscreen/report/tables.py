@@ -77,12 +77,14 @@ def build_tables(
     unasked |= {f"complexes/{name}/": NOT_ASKED_COMPLEX for name in complexes or {} if name not in asked_complexes}
     rows = {
         "frontier_orbitals": (
-            _whether_lumo_bound(row)
+            _marked(row, "lumo_ev", LUMO_NOT_BOUND)
             for name in species
             for row in (orbitals(results_dir, name), *second_level_rows(results_dir, name))
         ),
         "ranking": ranking_rows(results_dir, species),
-        "level_scan": (_whether_lumo_bound(row) for row in scan_rows(results_dir, list(papers), species)),
+        "level_scan": (
+            _marked(row, "lumo_ev", LUMO_NOT_BOUND) for row in scan_rows(results_dir, list(papers), species)
+        ),
         "redox": redox_rows(results_dir, species),
         "esp_extrema": (potential(results_dir, name) for name in species),
         "charges": (row for name in species for row in charge_rows(results_dir, name)),
@@ -217,21 +219,14 @@ def _binding_rows(results_dir: Path, complexes: Mapping[str, Complex], asked: Co
         for groups in (wanted.parts, *wanted.compared_with):
             for solvent in surroundings:
                 reference = None if groups == wanted.parts else groups
-                found = _whether_bound(binding(results_dir, name, reference, solvent))
+                found = _marked(binding(results_dir, name, reference, solvent), "binding_ev", NOT_BOUND)
                 rows.append(head | {"compared_with": parts_label(groups)} | found)
     return rows
 
 
-def _whether_bound(row: dict[str, Any]) -> dict[str, Any]:
-    """Say of a binding energy above zero that nothing is bound."""
-    apart = row["verdict"] == OK and (row["binding_ev"] or 0.0) > 0
-    return row | {"verdict": NOT_BOUND} if apart else row
-
-
-def _whether_lumo_bound(row: dict[str, Any]) -> dict[str, Any]:
-    """Say of a LUMO above zero that it holds no electron."""
-    unbound = row["verdict"] == OK and (row.get("lumo_ev") or 0.0) > 0
-    return row | {"verdict": LUMO_NOT_BOUND} if unbound else row
+def _marked(row: dict[str, Any], energy: str, not_bound: str) -> dict[str, Any]:
+    """Say of an energy above zero, otherwise `ok`, that nothing is bound there."""
+    return row | {"verdict": not_bound} if row["verdict"] == OK and (row.get(energy) or 0.0) > 0 else row
 
 
 def _of_boxes(results_dir: Path, boxes: list[str], kind: str) -> Iterator[dict[str, Any]]:

@@ -16,6 +16,7 @@ from electroscreen.quantum import energies, interaction
 from electroscreen.quantum.binding import find_binding
 from electroscreen.quantum.bonds import bonds_of, loose_part
 from electroscreen.quantum.energies import (
+    Among,
     Ledger,
     Method,
     density_of_part,
@@ -99,8 +100,8 @@ def test_ghosts_lend_functions_and_nothing_else(hf):
 
     method = hf("6-31g")
     lithium, x = species("Li", "[Li+]", charge=1), np.array([[0, 0, 0.0]])
-    basis = (["F", "H"], np.array([[0, 0, 1.5], [0, 1.0, 2.0]]))
-    ours = energy(lithium, x, method, basis_of=basis)
+    among = Among(["F", "Li", "H"], np.array([[0, 0, 1.5], [0, 0, 0], [0, 1.0, 2.0]]), [1])
+    ours = energy(lithium, x, method, among=among)
     plain = gto.M(atom="Li 0 0 0; X-F 0 0 1.5; X-H 0 1 2", basis="6-31g", charge=1, verbose=0)
     assert ours == pytest.approx(scf.RHF(plain).kernel(), abs=1e-7)
     assert ours < energy(lithium, x, method) - 1e-6
@@ -113,12 +114,13 @@ def test_ghosts_lend_functions_and_nothing_else(hf):
 
 def test_ghosts_are_fitted_as_the_atoms_that_they_stand_for(hf):
     """Density fitting changes a counterpoise correction by less than 3 %. (Na is fitted by even-tempered functions.)"""
-    sodium, water = np.zeros((1, 3)), (WATER.symbols, RELAXED_WATER + np.array([0, 0, 2.2]))
+    together = ["Na", *WATER.symbols], np.vstack([np.zeros((1, 3)), RELAXED_WATER + np.array([0, 0, 2.2])])
     gains = []
     for density_fitting in (False, True):
         method = hf("6-31g(d,p)", cartesian=True, density_fitting=density_fitting)
-        for own, x, basis in ((SODIUM, sodium, water), (WATER, water[1], (["Na"], sodium))):
-            gains.append(energy(own, x, method) - energy(own, x, method, basis_of=basis))
+        for part, own in ((SODIUM, [0]), (WATER, [1, 2, 3])):
+            x, among = together[1][own], Among(*together, own)
+            gains.append(energy(part, x, method) - energy(part, x, method, among=among))
     assert gains[2:] == pytest.approx(gains[:2], rel=0.03, abs=2e-6)
     assert gains[1] > 1e-5
 
@@ -325,8 +327,8 @@ def test_each_contender_is_computed_once(pair, monkeypatch, capfd):
 
 
 def test_an_scf_that_fails_is_a_verdict_that_names_the_piece(pair, monkeypatch):
-    def failing(system, *arguments, basis_of=None, **more):
-        if basis_of is not None:
+    def failing(system, *arguments, among=None, **more):
+        if among is not None:
             raise SCFNotConvergedError("SCF not converged: three ways")
         return single_point(system, *arguments, **more)
 
@@ -385,15 +387,17 @@ def test_a_rough_minimum_is_nearly_as_low(sodium_and_water):
 
 
 def test_an_embedded_guess_changes_the_way_and_not_the_end(hf):
-    """With ghosts and without; and an unrestricted density is padded in both spins."""
+    """Among ghosts before and behind; and an unrestricted density is embedded in both spins."""
     method, x = hf("3-21g"), RELAXED_WATER
-    plain, basis = single_point(WATER, x, method), (["Na"], np.array([[0, 0, 2.3]]))
-    fresh, guessed = (energy(WATER, x, method, basis_of=basis, guess=g) for g in (None, plain.density))
+    ghosts = np.array([[0, 0, 2.3], [0, 0, -2.3]])
+    among = Among(["Na", *WATER.symbols, "He"], np.vstack([ghosts[:1], x, ghosts[1:]]), [1, 2, 3])
+    plain = single_point(WATER, x, method)
+    fresh, guessed = (energy(WATER, x, method, among=among, guess=g) for g in (None, plain.density))
     assert guessed == pytest.approx(fresh, abs=1e-7)
     cation = WATER.model_copy(update={"charge": 1, "multiplicity": 2})
     radical = single_point(cation, x, method)
     assert radical.density.shape[0] == 2
-    fresh, guessed = (energy(cation, x, method, basis_of=basis, guess=g) for g in (None, radical.density))
+    fresh, guessed = (energy(cation, x, method, among=among, guess=g) for g in (None, radical.density))
     assert guessed == pytest.approx(fresh, abs=1e-6)
 
 

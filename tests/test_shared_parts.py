@@ -30,9 +30,9 @@ def counted(monkeypatch):
     """The single points that are computed, one by one."""
     found = []
 
-    def count(system, positions, method, solvent=None, basis_of=None, guess=None, known_stable=True):
+    def count(system, positions, method, solvent=None, **more):
         found.append((list(system.symbols), solvent))
-        return single_point(system, positions, method, solvent, basis_of, guess, known_stable)
+        return single_point(system, positions, method, solvent, **more)
 
     monkeypatch.setattr("electroscreen.quantum.energies.single_point", count)
     return found

@@ -16,6 +16,7 @@ from electroscreen.quantum.bonds import contacts, crowded_hydrogen, loose_part, 
 from electroscreen.quantum.descent import descent_of
 from electroscreen.quantum.energies import Ledger, Method, SharedPoints
 from electroscreen.quantum.geometry import choose_start, optimised, xyz_text
+from electroscreen.quantum.integrals import LastIntegrals
 from electroscreen.quantum.interaction import (
     Parts,
     binding_energy,
@@ -29,6 +30,7 @@ from electroscreen.quantum.minimum import Progress, find_minimum
 from electroscreen.quantum.optimise import Surface
 from electroscreen.quantum.placement import lowest_placements
 from electroscreen.quantum.scf import SCFNotConvergedError
+from electroscreen.quantum.stability import NOT_ASKED_FOR, REPAIRED, STABLE
 from electroscreen.quantum.structures import GFN1, Structure, relax
 from electroscreen.record import OK, locked, provenance, write_json, write_text
 from electroscreen.scratch import own_scratch
@@ -119,7 +121,7 @@ def find_binding(
         record["provenance"] = provenance(recipe, PACKAGES, started, threads)
         write_text(folder / "geometry.xyz", xyz_text(cluster, positions, record["verdict"]))
         write_json(folder / "binding.json", record)
-        restart.unlink(missing_ok=True)
+        progress.forget()
 
 
 def _kept_gfn1_parts(every: Mapping[str, Species], quantum: Quantum, progress: Progress) -> Parts:
@@ -143,14 +145,16 @@ def _bind(
 ) -> tuple[np.ndarray, dict[str, Any]]:
     if not all(len(x) for x in parts.positions.values()):
         raise ValueError("; ".join(parts.faults))
-    guess = None
+    integrals = LastIntegrals()
     if "ending" not in progress.state:
-        guess = _optimise(wanted, cluster, parts, method.quantum, search, progress)
+        _optimise(wanted, cluster, parts, method.quantum, search, progress, integrals)
     state = progress.state
     positions = np.array(state["positions_angstrom"])
-    ledger = Ledger(state.get("energies", {}), lambda energies: progress.save(energies=energies), shared)
+    guess, stability = progress.density.near(cluster, positions) or (None, NOT_ASKED_FOR)
+    ledger = Ledger(state.get("energies", {}), lambda energies: progress.save(energies=energies), shared, integrals)
     # Only an optimisation has asked whether its state is stable.
-    found = binding_energy(cluster, parts, positions, method, ledger, guess, known_stable=search.geometry != "gfn1")
+    known_stable = stability in (STABLE, REPAIRED)
+    found = binding_energy(cluster, parts, positions, method, ledger, guess, known_stable)
     if wanted.solvent:
         found["solvents"] = [
             binding_in_solvent(wanted.solvent, cluster, parts, positions, method, ledger, found["counterpoise_ev"])
@@ -170,10 +174,16 @@ def _bind(
 
 
 def _optimise(
-    wanted: Complex, cluster: Cluster, parts: Parts, quantum: Quantum, search: Binding, progress: Progress
-) -> np.ndarray | None:
-    """Find the lowest placement and optimise it, keeping every step in `progress`; return a guess for its density."""
-    surface = Surface(cluster, quantum, quantum.grid_while_moving)
+    wanted: Complex,
+    cluster: Cluster,
+    parts: Parts,
+    quantum: Quantum,
+    search: Binding,
+    progress: Progress,
+    integrals: LastIntegrals,
+) -> None:
+    """Find the lowest placement and optimise it, keeping every step and its density in `progress`."""
+    surface = Surface(cluster, quantum, quantum.grid_while_moving, integrals=integrals, kept=progress.density)
     if "positions_angstrom" not in progress.state:
         # Among contenders the energies of plain SCFs decide.
         surface.stability_due = False
@@ -183,11 +193,10 @@ def _optimise(
         choose_start(structures, search.candidates, surface, progress)
     if search.geometry == "gfn1":
         progress.save(ending={"verdict": OK, "optimisation_steps": 0})
-        return surface.density
+        return
     surface.stability_due = quantum.stability != "none"
     found = find_minimum(surface, progress, rough=search.geometry == "dft-rough").optimised
     progress.save(positions_angstrom=found.positions_angstrom, ending=optimised(found))
-    return found.density
 
 
 def _placements(

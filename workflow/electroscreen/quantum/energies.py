@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from electroscreen.inputs import InputError
+from electroscreen.quantum.integrals import LastIntegrals
 from electroscreen.quantum.scf import SCFNotConvergedError, build_mean_field, build_molecule, converge
 from electroscreen.quantum.solvent import in_solvent
 from electroscreen.quantum.stability import STILL_UNSTABLE
@@ -42,6 +43,15 @@ class Point:
 
     energy_hartree: float
     density: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Among:
+    """The atoms of a cluster, positions (N, 3), and which of them are a system's own, in the order that it has them."""
+
+    symbols: Sequence[str]
+    positions_angstrom: np.ndarray
+    own: Collection[int]
 
 
 class SharedPoints:
@@ -77,7 +87,8 @@ class SharedPoints:
 class Ledger:
     """Energies (hartree) by name; what a killed job had computed is not computed again.
 
-    Densities last as long as the process: a resumed job has none of those before, and starts its SCFs from scratch.
+    Densities, and the integrals of the whole cluster, last as long as the process: a resumed job has none of those
+    before, and starts its SCFs from scratch.
     """
 
     def __init__(
@@ -85,8 +96,10 @@ class Ledger:
         known: dict[str, float],
         save: Callable[[dict[str, float]], None],
         shared: SharedPoints | None = None,
+        integrals: LastIntegrals | None = None,
     ):
         self.known, self.save, self.shared = dict(known), save, shared or SharedPoints(None)
+        self.integrals = LastIntegrals() if integrals is None else integrals
         self.densities: dict[str, np.ndarray] = {}
 
     def energy(self, name: str, compute: Callable[[], Point]) -> float:
@@ -128,9 +141,10 @@ def single_point(
     positions_angstrom: np.ndarray,
     method: Method,
     solvent: float | str | None = None,
-    basis_of: tuple[list[str], np.ndarray] | None = None,
+    among: Among | None = None,
     guess: np.ndarray | None = None,
     known_stable: bool = True,
+    integrals: LastIntegrals | None = None,
 ) -> Point:
     """Return the energy of a system at the final grid.
 
@@ -138,12 +152,14 @@ def single_point(
 
     Parameters
     ----------
-    basis_of
-        Symbols and positions of further atoms, of which only the basis functions take part (ghosts).
+    among
+        The cluster of which the system is a part, where the basis functions of the other atoms take part (ghosts).
     guess
         Density matrix to start from, that of the system without ghosts.
     known_stable
         Whether the guess comes from a state that is known to be stable.
+    integrals
+        Where those of the same basis functions, ghosts' or atoms', may lie from an earlier call.
 
     Raises
     ------
@@ -151,18 +167,15 @@ def single_point(
     InputError
         If there is no dispersion correction for the functional.
     """
-    symbols, ghosts = list(system.symbols), range(0)
-    positions = np.asarray(positions_angstrom)
-    if basis_of is not None:
-        ghosts = range(len(symbols), len(symbols) + len(basis_of[0]))
-        symbols, positions = symbols + basis_of[0], np.concatenate([positions, basis_of[1]])
-    mean_field = _mean_field(system, symbols, positions, method.quantum, ghosts, solvent)
+    if among is None:
+        among = Among(system.symbols, positions_angstrom, range(len(system.symbols)))
+    mean_field = _mean_field(system, among, method.quantum, solvent, integrals)
     stability = method.quantum.stability != "none" and (guess is None or not known_stable)
-    solved = converge(mean_field, method.quantum.scf_limit, _padded(guess, mean_field.mol.nao), stability)
+    solved = converge(mean_field, method.quantum.scf_limit, _embedded(guess, mean_field.mol, among.own), stability)
     if solved.stability == STILL_UNSTABLE:
         raise SCFNotConvergedError("a lower state exists than the one that the SCF found, and following it failed")
     energy = float(solved.mean_field.e_tot) + dispersion_hartree(system.symbols, positions_angstrom, method)
-    return Point(energy, solved.density if basis_of is None else np.zeros((0, 0)))
+    return Point(energy, solved.density if len(among.own) == len(among.symbols) else None)
 
 
 def density_of_part(whole: System, density: np.ndarray, atoms: Collection[int], method: Method) -> np.ndarray | None:
@@ -176,17 +189,23 @@ def density_of_part(whole: System, density: np.ndarray, atoms: Collection[int], 
     # Where the functions of an atom stand does not depend on where the atom is.
     apart = np.arange(3 * len(whole.symbols), dtype=float).reshape(-1, 3)
     molecule = build_molecule(list(whole.symbols), apart, whole.charge, whole.multiplicity, method.quantum.level)
-    slices = molecule.aoslice_by_atom()
-    functions = np.concatenate([np.arange(slices[i, 2], slices[i, 3]) for i in atoms])
+    functions = _functions_of(molecule, atoms)
     return density[np.ix_(functions, functions)]
 
 
-def _padded(density: np.ndarray | None, functions: int) -> np.ndarray | None:
-    """Add the ghosts' functions, which come last, to a density matrix, (n, n) or (2, n, n): empty."""
+def _embedded(density: np.ndarray | None, molecule, atoms: Collection[int]) -> np.ndarray | None:
+    """A density matrix of some atoms, (n, n) or (2, n, n), among the functions of all, where the others are empty."""
     if density is None:
         return None
-    more = functions - density.shape[-1]
-    return np.pad(density, [(0, 0)] * (density.ndim - 2) + [(0, more)] * 2)
+    functions = _functions_of(molecule, atoms)
+    whole = np.zeros((*density.shape[:-2], molecule.nao, molecule.nao))
+    whole[..., functions[:, None], functions] = density
+    return whole
+
+
+def _functions_of(molecule, atoms: Collection[int]) -> np.ndarray:
+    slices = molecule.aoslice_by_atom()
+    return np.concatenate([np.arange(slices[i, 2], slices[i, 3]) for i in atoms])
 
 
 def dispersion_hartree(symbols: list[str], positions_angstrom: np.ndarray, method: Method) -> float:
@@ -215,12 +234,14 @@ def dispersion_hartree(symbols: list[str], positions_angstrom: np.ndarray, metho
 
 def _mean_field(
     system: System,
-    symbols: list[str],
-    positions: np.ndarray,
+    among: Among,
     quantum: Quantum,
-    ghosts: Collection[int],
     solvent: float | str | None,
+    integrals: LastIntegrals | None,
 ):
-    molecule = build_molecule(symbols, positions, system.charge, system.multiplicity, quantum.level, ghosts)
-    mean_field = build_mean_field(molecule, quantum.level, quantum.grid_final, quantum.memory_mb)
+    ghosts = set(range(len(among.symbols))) - set(among.own)
+    molecule = build_molecule(
+        among.symbols, among.positions_angstrom, system.charge, system.multiplicity, quantum.level, ghosts
+    )
+    mean_field = build_mean_field(molecule, quantum.level, quantum.grid_final, quantum.memory_mb, integrals)
     return in_solvent(mean_field, solvent)

@@ -13,7 +13,7 @@ from electroscreen.inputs import InputError
 from electroscreen.quantum.minimum import Minimum, Progress, find_minimum, say
 from electroscreen.quantum.optimise import Optimised, Surface
 from electroscreen.quantum.scf import HARTREE_EV, SCFNotConvergedError
-from electroscreen.quantum.stability import stability_warnings
+from electroscreen.quantum.stability import NOT_ASKED_FOR, stability_warnings
 from electroscreen.quantum.structures import Structure, System, embedded_conformers, search_method, starting_structures
 from electroscreen.record import OK, locked, provenance, whole, write_json
 from electroscreen.scratch import own_scratch
@@ -74,13 +74,14 @@ def _find_geometry(
         "warnings": [],
     }
     positions, density = np.zeros((0, 3)), np.zeros((0, 0))
+    progress = Progress(files.restart, recipe)
     try:
         if species.is_long_chain:
             positions, found = _chain(species)
         elif len(species.symbols) > quantum.dft_geometry_atoms:
             positions, found = _by_xtb(species, quantum)
         else:
-            positions, density, found = _search(species, quantum, recipe, files)
+            positions, density, found = _search(species, quantum, progress)
         record |= found
     except InputError:
         raise
@@ -92,7 +93,7 @@ def _find_geometry(
     with whole(files.density) as partial, partial.open("wb") as stream:
         np.save(stream, density)
     write_json(files.record, record)
-    files.restart.unlink(missing_ok=True)
+    progress.forget()
 
 
 def xyz_text(species: System, positions_angstrom: np.ndarray, comment: str) -> str:
@@ -110,11 +111,8 @@ def read_xyz(path: Path) -> np.ndarray:
     return np.array([[float(word) for word in line.split()[1:4]] for line in lines]).reshape(-1, 3)
 
 
-def _search(
-    species: Species, quantum: Quantum, recipe: dict[str, Any], files: GeometryFiles
-) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
-    surface = Surface(species, quantum, quantum.grid_while_moving)
-    progress = Progress(files.restart, recipe)
+def _search(species: Species, quantum: Quantum, progress: Progress) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+    surface = Surface(species, quantum, quantum.grid_while_moving, kept=progress.density)
     resumed = bool(progress.state)
     if "positions_angstrom" not in progress.state:
         # Among contenders the energies of plain SCFs decide; the one that is followed is then looked at.
@@ -180,6 +178,8 @@ def choose_start(structures: list[Structure], count: int, surface: Surface, prog
     energies, densities = _dft_energies(contenders, surface, progress) if len(contenders) > 1 else ({}, {})
     best = min(contenders, key=lambda s: energies.get(s.origin, np.inf))
     surface.density = densities.get(best.origin)
+    if surface.density is not None and surface.kept is not None:
+        surface.kept.save(surface.species, best.positions_angstrom, surface.density, NOT_ASKED_FOR)
     candidates = [_candidate(s, structures, energies, s is best) for s in structures]
     progress.save(candidates=candidates, positions_angstrom=best.positions_angstrom, contenders_hartree=None)
 

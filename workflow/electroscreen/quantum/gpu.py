@@ -43,8 +43,9 @@ def converged_density(mean_field, guess: np.ndarray | None) -> np.ndarray | None
 
 
 def _with_its_own_parts(mean_field):
-    """The same with PySCF's integrator and density fitting, for which the package has its own."""
+    """The same with PySCF's integrator and density fitting, for which the package has its own, and nobody watching."""
     plain = mean_field.copy()
+    plain.callback = None  # it would be handed the GPU's arrays
     if hasattr(mean_field, "_numint"):
         from pyscf.dft.numint import NumInt
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ import numpy as np
 
 from electroscreen.complexes import EV_KJ_PER_MOL, Cluster
 from electroscreen.quantum.bonds import Bonds, bonds_of
-from electroscreen.quantum.energies import Ledger, Method, Point, density_of_part, single_point
+from electroscreen.quantum.energies import Among, Ledger, Method, Point, density_of_part, single_point
 from electroscreen.quantum.geometry import read_xyz
 from electroscreen.quantum.scf import HARTREE_EV
 from electroscreen.quantum.structures import GFN1, Structure, System, relax, starting_structures
@@ -93,28 +94,32 @@ def binding_energy(
     SCFNotConvergedError
         Saying of which piece.
     """
-    symbols, everywhere = np.array(cluster.symbols), np.arange(len(cluster.symbols))
+    integrals = ledger.integrals
     whole = ledger.energy(
         "the complex",
-        lambda: single_point(cluster, positions_angstrom, method, guess=guess, known_stable=known_stable),
+        lambda: single_point(
+            cluster, positions_angstrom, method, guess=guess, known_stable=known_stable, integrals=integrals
+        ),
     )
+    whole_density = ledger.densities.get("the complex", guess)
     fragments = []
     for number, (name, atoms) in enumerate(cluster.copies, start=1):
         part, own = parts.every[name], positions_angstrom[atoms]
-        rest = np.setdiff1d(everywhere, atoms)
-        basis = list(symbols[rest]), positions_angstrom[rest]
+        among = Among(cluster.symbols, positions_angstrom, atoms)
         relaxed = ledger.energy(f"{name} alone", lambda p=part: ledger.shared.point(p, parts.positions[p.name], method))
         # An atom has no shape to lose.
         bent = relaxed
         if len(atoms) > 1:
-            guess = _share(cluster, ledger.densities.get("the complex"), part, atoms, method)
+            share = _share(cluster, whole_density, part, atoms, method)
             bent = ledger.energy(
-                f"part {number} ({name})", lambda p=part, x=own, g=guess: single_point(p, x, method, guess=g)
+                f"part {number} ({name})", lambda p=part, x=own, g=share: single_point(p, x, method, guess=g)
             )
-        guess = ledger.densities.get(f"part {number} ({name})", ledger.densities.get(f"{name} alone"))
+        own_density = ledger.densities.get(f"part {number} ({name})", ledger.densities.get(f"{name} alone"))
         in_basis = ledger.energy(
             f"part {number} ({name}) in the basis of all",
-            lambda p=part, x=own, b=basis, g=guess: single_point(p, x, method, basis_of=b, guess=g),
+            lambda p=part, x=own, a=among, g=own_density: single_point(
+                p, x, method, among=a, guess=g, integrals=integrals
+            ),
         )
         fragments.append(
             {
@@ -168,7 +173,7 @@ def binding_in_solvent(
         guess = ledger.densities.get(name)
         return ledger.energy(f"{name} in {label}", lambda: compute(system, x, method, solvent, guess=guess))
 
-    whole = around("the complex", single_point, cluster, positions)
+    whole = around("the complex", partial(single_point, integrals=ledger.integrals), cluster, positions)
     alone = {
         name: around(f"{name} alone", ledger.shared.point, part, parts.positions[name])
         for name, part in parts.every.items()

@@ -50,7 +50,7 @@ def find_levels(
         record |= {"warnings": [], "levels": rows}
         record["provenance"] = provenance(recipe, ("pyscf", "numpy"), started, threads)
         write_json(output, record)
-        progress.path.unlink(missing_ok=True)
+        progress.forget()
 
 
 def effective_label(symbols: list[str], level: Level) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from electroscreen.quantum.kept_density import KeptDensity
 from electroscreen.quantum.optimise import Optimised, Surface, optimise
 from electroscreen.quantum.scf import SCFNotConvergedError
 from electroscreen.quantum.structures import hessian_guess
@@ -19,10 +20,14 @@ from electroscreen.stopping import checkpoint_reached
 
 
 class Progress:
-    """What an interrupted run had reached, kept in a file; a file of another recipe counts for nothing."""
+    """What an interrupted run had reached, kept in a file; a file of another recipe counts for nothing.
+
+    Beside it, `density`: the last one of whatever is under way.
+    """
 
     def __init__(self, path: Path, recipe: dict[str, Any]):
         self.path, self.recipe_hash = path, digest(recipe)
+        self.density = KeptDensity(path.with_suffix(".npz"), self.recipe_hash)
         try:
             saved = read_json(path)
         except (OSError, ValueError):
@@ -40,6 +45,11 @@ class Progress:
         self.state = {key: value for key, value in (self.state | more).items() if value is not None}
         write_json(self.path, {"recipe_hash": self.recipe_hash, **self.state})
         checkpoint_reached()
+
+    def forget(self) -> None:
+        """Remove the files: the run has come to its end."""
+        self.path.unlink(missing_ok=True)
+        self.density.forget()
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from electroscreen.quantum.descent import quiet
+from electroscreen.quantum.integrals import LastIntegrals
+from electroscreen.quantum.kept_density import KeptDensity
 from electroscreen.quantum.scf import Converged, SCFNotConvergedError, build_mean_field, build_molecule, converge
 from electroscreen.quantum.solvent import in_solvent
 from electroscreen.quantum.stability import NOT_ASKED_FOR
@@ -40,11 +42,20 @@ class Surface:
     """Energies and gradients of one system at one level; each SCF starts from the density of the one before.
 
     So one analysis of stability holds for all that follow: it is made where `stability_due` says so, which it then
-    no longer does.
+    no longer does. The first starts from what `kept` has, which is also told of every density found.
     """
 
-    def __init__(self, species: System, quantum: Quantum, grid: int, solvent: float | str | None = None):
+    def __init__(
+        self,
+        species: System,
+        quantum: Quantum,
+        grid: int,
+        solvent: float | str | None = None,
+        integrals: LastIntegrals | None = None,
+        kept: KeptDensity | None = None,
+    ):
         self.species, self.quantum, self.grid, self.solvent = species, quantum, grid, solvent
+        self.integrals, self.kept = LastIntegrals() if integrals is None else integrals, kept
         self.density: np.ndarray | None = None
         self.stability_due, self.stability = quantum.stability != "none", NOT_ASKED_FOR
 
@@ -63,14 +74,27 @@ class Surface:
         SCFNotConvergedError
         """
         quantum, pyscf_molecule = self.quantum, self.molecule(positions_angstrom)
-        mean_field = build_mean_field(pyscf_molecule, quantum.level, self.grid, quantum.memory_mb)
+        mean_field = build_mean_field(pyscf_molecule, quantum.level, self.grid, quantum.memory_mb, self.integrals)
         mean_field = in_solvent(mean_field, self.solvent)
+        if self.kept is not None:
+            self._take_up(positions_angstrom)
+            mean_field.callback = self.kept.during(self.species, positions_angstrom)
         fits = self.density is not None and self.density.shape[-1] == pyscf_molecule.nao
         solved = converge(mean_field, quantum.scf_limit, self.density if fits else None, self.stability_due)
         if self.stability_due:
             self.stability_due, self.stability = False, solved.stability
         self.density = solved.density
+        if self.kept is not None:
+            self.kept.save(self.species, positions_angstrom, self.density, self.stability)
         return solved
+
+    def _take_up(self, positions_angstrom: np.ndarray) -> None:
+        """Start from the density that a killed job has left, and from what it knew of that."""
+        kept = self.kept.near(self.species, positions_angstrom) if self.density is None else None
+        if kept is not None:
+            self.density, stability = kept
+            if stability != NOT_ASKED_FOR:
+                self.stability_due, self.stability = False, stability
 
     def energy_and_gradient(self, positions_angstrom: np.ndarray) -> tuple[float, np.ndarray, Converged]:
         """Return hartree, hartree/bohr (N, 3), and the mean field."""

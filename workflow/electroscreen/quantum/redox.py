@@ -13,6 +13,7 @@ import numpy as np
 
 from electroscreen.inputs import InputError
 from electroscreen.quantum.geometry import at_geometry_of, read_xyz
+from electroscreen.quantum.integrals import LastIntegrals
 from electroscreen.quantum.minimum import Progress
 from electroscreen.quantum.optimise import Surface, optimise
 from electroscreen.quantum.scf import HARTREE_EV, SCFNotConvergedError
@@ -83,7 +84,7 @@ def find_redox(
             record |= {"verdict": failed[0] if failed else OK, "warnings": _warnings(species, states)}
         record |= {"rows": rows, "states": states, "provenance": provenance(recipe, ("pyscf",), started, threads)}
         write_json(output, record)
-        progress.path.unlink(missing_ok=True)
+        progress.forget()
 
 
 def charged(species: Species, charge_change: int) -> list[Species]:
@@ -103,6 +104,7 @@ class _States:
     def __init__(self, species: Species, quantum: Quantum, positions: np.ndarray, progress: Progress):
         self.species, self.quantum, self.positions, self.progress = species, quantum, positions, progress
         self.solvents = [] if species.solvent is None else [species.solvent]
+        self.integrals = LastIntegrals()
 
     def all(self) -> dict[str, Any]:
         """States by name: 'species', 'oxidation vertical', ..., each with energies by medium, or a failure."""
@@ -138,14 +140,14 @@ class _States:
 
     def _points(self, forms: list[Species], positions: np.ndarray) -> dict[str, Any]:
         """Energies in all media at a geometry, of the multiplicity that is lowest in vacuum."""
-        surfaces = [Surface(form, self.quantum, self.quantum.grid_final) for form in forms]
+        surfaces = [Surface(form, self.quantum, self.quantum.grid_final, integrals=self.integrals) for form in forms]
         energies = [float(surface.solve(positions).mean_field.e_tot) for surface in surfaces]
         lowest = int(np.argmin(energies))
         form, surface = forms[lowest], surfaces[lowest]
         media = {"vacuum": energies[lowest]}
         for solvent in self.solvents:
             # From the state in vacuum, whose stability is known.
-            around = Surface(form, self.quantum, self.quantum.grid_final, solvent)
+            around = Surface(form, self.quantum, self.quantum.grid_final, solvent, self.integrals)
             around.density, around.stability_due = surface.density, False
             media[solvent_label(solvent)] = float(around.solve(positions).mean_field.e_tot)
         return {
@@ -157,7 +159,7 @@ class _States:
 
     def _adiabatic(self, form: Species, name: str) -> dict[str, Any]:
         """Relax in vacuum, then take the energies there."""
-        surface = Surface(form, self.quantum, self.quantum.grid_while_moving)
+        surface = Surface(form, self.quantum, self.quantum.grid_while_moving, kept=self.progress.density)
         start = np.array(self.progress.state.get("moving", self.positions))
 
         def after_step(step: int, energy: float, gradient: float, positions: np.ndarray) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from electroscreen.inputs import InputError
 from electroscreen.quantum.gpu import converged_density
+from electroscreen.quantum.integrals import LastIntegrals
 from electroscreen.quantum.stability import NOT_ASKED_FOR, settle
 from electroscreen.settings import Level
 
@@ -92,8 +93,14 @@ def basis_and_core(elements: list[str], level: Level) -> tuple[dict[str, str], d
     return basis, core_potentials
 
 
-def build_mean_field(pyscf_molecule, level: Level, grid: int, memory_mb: int):
-    """Return an unconverged Kohn-Sham (or Hartree-Fock) object: restricted for singlets, else unrestricted."""
+def build_mean_field(pyscf_molecule, level: Level, grid: int, memory_mb: int, integrals: LastIntegrals | None = None):
+    """Return an unconverged Kohn-Sham (or Hartree-Fock) object: restricted for singlets, else unrestricted.
+
+    Parameters
+    ----------
+    integrals
+        Those of the density fitting that may be at hand, and where this one's stay for the next.
+    """
     from pyscf import dft, scf
 
     from electroscreen.quantum.integration import PatchwiseIntegration
@@ -108,15 +115,14 @@ def build_mean_field(pyscf_molecule, level: Level, grid: int, memory_mb: int):
         mean_field._numint = PatchwiseIntegration()
     mean_field.conv_tol = ENERGY_TOLERANCE_HARTREE
     mean_field.max_memory = memory_mb
-    return _fitted(mean_field) if level.density_fitting else mean_field
+    return _fitted(mean_field, integrals) if level.density_fitting else mean_field
 
 
-def _fitted(mean_field):
+def _fitted(mean_field, integrals: LastIntegrals | None):
     """The mean field with density fitting, which keeps its integrals within the same memory, else on disk."""
-    from electroscreen.quantum.fitting import OrbitalFitting
-
-    fitting = OrbitalFitting(mean_field.mol, _auxiliary_basis(mean_field.mol))
-    fitting.max_memory = mean_field.max_memory
+    integrals = LastIntegrals() if integrals is None else integrals
+    molecule = mean_field.mol
+    fitting = integrals.fitting(molecule, _auxiliary_basis(molecule), mean_field.max_memory)
     return mean_field.density_fit(with_df=fitting)
 
 

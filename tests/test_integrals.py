@@ -38,7 +38,9 @@ def test_the_cluster_its_parts_among_ghosts_and_the_solvent_have_one_set(quick, 
     wanted, every = complex_of([SODIUM, WATER], Na=1, water=1)
     at = {"Na": np.zeros((1, 3)), "water": RELAXED_WATER}
     parts = Parts(every, at, {name: bonds_of(every[name], x) for name, x in at.items()}, [])
-    cluster, method = cluster_of(wanted, every), Method(changed(quick, {"functional": functional}), "none")
+    level = {"functional": functional, "basis": "3-21g"}
+    method = Method(changed(quick, level, stability="none", grid_final=0), "none")
+    cluster = cluster_of(wanted, every)
 
     def energies() -> dict[str, float]:
         ledger = Ledger({}, lambda _: None)

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from electroscreen.quantum.response import turns_only
+
 STABLE = "stable"
 REPAIRED = "repaired"
 STILL_UNSTABLE = "still unstable"
@@ -86,12 +88,19 @@ def _lowest_curvature(mean_field) -> tuple[float, np.ndarray]:
 
     unrestricted = np.ndim(mean_field.mo_occ) == 2
     products_with = newton_ah.gen_g_hop_uhf if unrestricted else newton_ah.gen_g_hop_rhf
-    _, product, diagonal = products_with(mean_field, mean_field.mo_coeff, mean_field.mo_occ)
+    _, product, diagonal = products_with(mean_field, mean_field.mo_coeff, mean_field.mo_occ, _fock(mean_field))
     random = np.random.default_rng(2026).standard_normal(diagonal.size) / np.maximum(np.abs(diagonal), 1e-3)
     starts = [RANDOM_PART * random / np.linalg.norm(random)] * min(EXCITATIONS_TO_START_FROM, diagonal.size)
     starts = [start + np.eye(1, diagonal.size, k)[0] for start, k in zip(starts, diagonal.argsort(), strict=False)]
-    value, direction = lib.davidson(product, starts, diagonal, tol=CURVATURE_TOLERANCE_HARTREE, verbose=0)
+    with turns_only(mean_field):
+        value, direction = lib.davidson(product, starts, diagonal, tol=CURVATURE_TOLERANCE_HARTREE, verbose=0)
     return float(value), np.asarray(direction)
+
+
+def _fock(mean_field) -> np.ndarray:
+    """Fock matrix of a converged mean field, one a spin where there are two, from its orbitals and their energies."""
+    in_overlap = mean_field.get_ovlp() @ np.asarray(mean_field.mo_coeff)
+    return (in_overlap * np.expand_dims(mean_field.mo_energy, -2)) @ np.swapaxes(in_overlap, -1, -2)
 
 
 def _follow(mean_field, orbitals: np.ndarray, cycles: int) -> bool:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from electroscreen.quantum.fitting import AT_ONCE_BYTES, BYTES, OrbitalFitting, packed_pairs
+from electroscreen.quantum.fitting import AT_ONCE_BYTES, BYTES, OrbitalFitting, occupied_orbitals, packed_pairs
 
 SINGLE = np.float32
 SINGLE_BYTES = 4
@@ -44,11 +44,9 @@ class TurnFitting:
     """In place of a density fitting: the matrices of turns of the orbitals that a mean field has now."""
 
     def __init__(self, mean_field) -> None:
-        occupations = np.atleast_2d(mean_field.mo_occ)
-        coefficients = np.asarray(mean_field.mo_coeff).reshape(len(occupations), -1, occupations.shape[1])
         self._fitting = mean_field.with_df
         self._overlap = mean_field.get_ovlp()
-        self._occupied = [c[:, n > 0] for c, n in zip(coefficients, occupations, strict=True)]
+        self._occupied = occupied_orbitals(mean_field.mo_coeff, np.sign(mean_field.mo_occ))
         self._kept = {} if self._fits_memory(mean_field.max_memory) else None
 
     def get_jk(self, dm, hermi=1, with_j=True, with_k=True, direct_scf_tol=1e-13, omega=None):

@@ -7,8 +7,6 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from electroscreen.quantum.response import turns_only
-
 STABLE = "stable"
 REPAIRED = "repaired"
 STILL_UNSTABLE = "still unstable"
@@ -85,6 +83,8 @@ def _lowest_curvature(mean_field) -> tuple[float, np.ndarray]:
     """Lowest eigenvalue of the Hessian of the energy in the turns of orbitals, hartree, and the turn; Davidson."""
     from pyscf import lib
     from pyscf.soscf import newton_ah
+
+    from electroscreen.quantum.response import turns_only
 
     unrestricted = np.ndim(mean_field.mo_occ) == 2
     products_with = newton_ah.gen_g_hop_uhf if unrestricted else newton_ah.gen_g_hop_rhf

@@ -4,6 +4,9 @@
 
 PySCF does so where it knows the orbitals, by matrices of which it computes both halves, and not at all for a density
 matrix that comes without: the guess that each step of an optimisation starts from costs it as much as five cycles.
+
+An SCF that is far from its end may ask for exchange in single precision, which takes half the time and is wrong by some
+1e-5 hartree, see `precision`; the Coulomb energy, a thousand times as large, never is.
 """
 
 from __future__ import annotations
@@ -13,11 +16,18 @@ from pyscf import df, lib
 
 BYTES = 8
 AT_ONCE_BYTES = 3e7  # of integrals that are worked on together
+SINGLE = np.float32
 NEGLIGIBLE = 1e-12  # share of the largest, below which an eigenvalue of a density matrix is none
 
 
 class OrbitalFitting(df.DF):
-    """PySCF's density fitting, faster for symmetric density matrices; all else is PySCF's own."""
+    """PySCF's density fitting, faster for symmetric density matrices; all else is PySCF's own.
+
+    While `single` is set, exchange matrices are made in single precision.
+    """
+
+    _keys = frozenset({"single"})
+    single = False
 
     def get_jk(self, dm, hermi=1, with_j=True, with_k=True, direct_scf_tol=1e-13, omega=None):
         """Return Coulomb and exchange matrices of one density matrix or several; arguments as PySCF's."""
@@ -31,8 +41,8 @@ class OrbitalFitting(df.DF):
         if omega:
             # A part of the Coulomb interaction, as functionals have it whose exchange depends on the range.
             with self.range_coulomb(omega) as ranged:
-                return _matrices(ranged, dm, with_j)
-        return _matrices(self, dm, with_j)
+                return _matrices(ranged, dm, with_j, self.single)
+        return _matrices(self, dm, with_j, self.single)
 
 
 def packed_pairs(densities: np.ndarray) -> np.ndarray:
@@ -56,7 +66,7 @@ def occupied_orbitals(coefficients: np.ndarray, occupations: np.ndarray) -> list
     return [c[:, n > 0] * np.sqrt(n[n > 0]) for c, n in zip(coefficients, occupations, strict=True)]
 
 
-def _matrices(fitting: df.DF, dm, with_j: bool) -> tuple[np.ndarray | None, np.ndarray]:
+def _matrices(fitting: df.DF, dm, with_j: bool, single: bool) -> tuple[np.ndarray | None, np.ndarray]:
     densities = np.asarray(dm)
     functions = densities.shape[-1]
     densities = densities.reshape(-1, functions, functions)
@@ -64,16 +74,35 @@ def _matrices(fitting: df.DF, dm, with_j: bool) -> tuple[np.ndarray | None, np.n
     coulomb, exchange = np.zeros_like(pairs), np.zeros_like(densities)
     at_once = max(4, int(AT_ONCE_BYTES / (BYTES * functions**2)))
     whole = np.empty((at_once, functions, functions))
-    for packed in fitting.loop(at_once):
+    for packed in fitting.loop(2 * at_once if single else at_once):
         if with_j:
             coulomb += (pairs @ packed.T) @ packed
-        integrals = lib.unpack_tril(packed, out=whole[: len(packed)])
+        integrals = _unpacked_single(packed, whole) if single else lib.unpack_tril(packed, out=whole[: len(packed)])
         for matrix, signed in zip(exchange, factors, strict=True):
             for sign, orbitals in signed:
-                turned = np.matmul(orbitals.T, integrals).reshape(-1, functions)
-                # A matrix times its own transpose: BLAS computes one half.
-                matrix += sign * (turned.T @ turned)
+                for turned in _turned(integrals, orbitals):
+                    # A matrix times its own transpose: BLAS computes one half.
+                    matrix += sign * (turned.T @ turned)
     return lib.unpack_tril(coulomb).reshape(np.shape(dm)) if with_j else None, exchange.reshape(np.shape(dm))
+
+
+def _unpacked_single(packed: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Squares of packed triangles, two by two: (pairs of fits, n, 2n), the numbers of both in turn; in `whole`.
+
+    PySCF unpacks numbers of double precision, and what it moves may as well be two of single precision.
+    """
+    side_by_side = np.zeros(((len(packed) + 1) // 2, packed.shape[1], 2), SINGLE)
+    side_by_side[..., 0] = packed[::2]
+    side_by_side[: len(packed) // 2, :, 1] = packed[1::2]
+    moved = side_by_side.view(whole.dtype)[..., 0]
+    return lib.unpack_tril(moved, out=whole[: len(moved)]).view(SINGLE)
+
+
+def _turned(integrals: np.ndarray, orbitals: np.ndarray) -> np.ndarray:
+    """(P|iu), for each of the fits that lie in turn (1 or 2): (1 or 2, all other fits times orbitals, n)."""
+    turned = np.matmul(orbitals.T.astype(integrals.dtype, order="C"), integrals)
+    in_turn = integrals.shape[2] // integrals.shape[1]
+    return np.ascontiguousarray(np.moveaxis(turned.reshape(-1, integrals.shape[1], in_turn), 2, 0))
 
 
 def _factors(dm, densities: np.ndarray) -> list[list[tuple[int, np.ndarray]]]:

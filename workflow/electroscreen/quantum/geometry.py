@@ -199,7 +199,8 @@ def _dft_energies(
         surface.density = None
         try:
             given = structure.minimum_angstrom
-            solved = surface.solve(structure.positions_angstrom if given is None else given)
+            with surface.roughly():
+                solved = surface.solve(structure.positions_angstrom if given is None else given)
         except SCFNotConvergedError as failure:
             failures.append(failure)
             continue

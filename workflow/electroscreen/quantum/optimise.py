@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,14 @@ import numpy as np
 from electroscreen.quantum.descent import quiet
 from electroscreen.quantum.integrals import LastIntegrals
 from electroscreen.quantum.kept_density import KeptDensity
-from electroscreen.quantum.scf import Converged, SCFNotConvergedError, build_mean_field, build_molecule, converge
+from electroscreen.quantum.scf import (
+    ENERGY_TOLERANCE_HARTREE,
+    Converged,
+    SCFNotConvergedError,
+    build_mean_field,
+    build_molecule,
+    converge,
+)
 from electroscreen.quantum.solvent import in_solvent
 from electroscreen.quantum.stability import NOT_ASKED_FOR
 from electroscreen.quantum.structures import System
@@ -22,6 +30,8 @@ RIGID_HARTREE_PER_SQUARE_BOHR = 0.05
 # Where a rough minimum is enough: a step gains less than 5 meV while forces are below 0.15 eV/angstrom (geomeTRIC's
 # keywords, atomic units).
 ROUGH = {"convergence_energy": 2e-4, "convergence_grms": 3e-3}
+# As near SCFs may end where energies are only compared, or forces lead to a rough minimum: 0.03 meV.
+ROUGH_SCF_HARTREE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -58,6 +68,17 @@ class Surface:
         self.integrals, self.kept = LastIntegrals() if integrals is None else integrals, kept
         self.density: np.ndarray | None = None
         self.stability_due, self.stability = quantum.stability != "none", NOT_ASKED_FOR
+        self.tolerance_hartree = ENERGY_TOLERANCE_HARTREE
+
+    @contextmanager
+    def roughly(self, rough: bool = True) -> Iterator[None]:
+        """Let SCFs end at `ROUGH_SCF_HARTREE` within."""
+        kept = self.tolerance_hartree
+        self.tolerance_hartree = ROUGH_SCF_HARTREE if rough else kept
+        try:
+            yield
+        finally:
+            self.tolerance_hartree = kept
 
     def molecule(self, positions_angstrom: np.ndarray):
         """Return the PySCF molecule at a geometry."""
@@ -76,6 +97,7 @@ class Surface:
         quantum, pyscf_molecule = self.quantum, self.molecule(positions_angstrom)
         mean_field = build_mean_field(pyscf_molecule, quantum.level, self.grid, quantum.memory_mb, self.integrals)
         mean_field = in_solvent(mean_field, self.solvent)
+        mean_field.conv_tol = self.tolerance_hartree
         if self.kept is not None:
             self._take_up(positions_angstrom)
             mean_field.callback = self.kept.during(self.species, positions_angstrom)
@@ -150,7 +172,7 @@ def optimise(
 
     failure = None
     try:
-        with quiet():  # `after_step` says what matters
+        with surface.roughly(rough), quiet():  # `after_step` says what matters
             converged, _ = geometric_solver.kernel(
                 as_pyscf_method(surface.molecule(start_angstrom), evaluate),
                 maxsteps=surface.quantum.steps_limit,

@@ -11,6 +11,7 @@ import numpy as np
 from electroscreen.inputs import InputError
 from electroscreen.quantum.gpu import converged_density
 from electroscreen.quantum.integrals import LastIntegrals
+from electroscreen.quantum.precision import single_until_near
 from electroscreen.quantum.stability import NOT_ASKED_FOR, settle
 from electroscreen.settings import Level
 
@@ -154,7 +155,8 @@ def converge(mean_field, cycles: int, guess: np.ndarray | None = None, stability
 def _climb(mean_field, cycles: int, guess: np.ndarray | None) -> Converged:
     mean_field.max_cycle = cycles
     by_gpu = converged_density(mean_field, guess)
-    mean_field.kernel(dm0=guess if by_gpu is None else by_gpu)
+    with single_until_near(mean_field):
+        mean_field.kernel(dm0=guess if by_gpu is None else by_gpu)
     if mean_field.converged:
         return Converged(mean_field, "DIIS")
     return _damped(mean_field, cycles) or _second_order(mean_field, cycles) or _give_up(cycles)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from pyscf import dft, gto
+from pyscf import df, dft, gto
 from pyscf.solvent import smd
 
 from electroscreen.quantum import continuum
+from electroscreen.quantum.fitting import OrbitalFitting
 from electroscreen.quantum.integration import PatchwiseIntegration
 from electroscreen.quantum.scf import converge
 from electroscreen.quantum.solvent import in_solvent
@@ -16,16 +17,16 @@ WATER = "O 0 0 0; H 0 0.757 0.587; H 0 -0.757 0.587"
 EPSILON = 7.1
 
 
-def water(charge: int = 0, cart: bool = True):
+def water(charge: int = 0, cart: bool = True, fitting=OrbitalFitting):
     molecule = gto.M(atom=WATER, basis="6-31g(d,p)", charge=charge, spin=charge, cart=cart, verbose=0)
     mean_field = (dft.UKS if charge else dft.RKS)(molecule)
     mean_field.xc, mean_field.grids.level, mean_field.conv_tol = "b3lypg", 0, 1e-10
     mean_field._numint = PatchwiseIntegration()
-    return mean_field.density_fit()
+    return mean_field.density_fit(with_df=fitting(molecule))
 
 
 def plain(solvent, **molecule):
-    mean_field = water(**molecule)
+    mean_field = water(**molecule, fitting=df.DF)
     if isinstance(solvent, str):
         return mean_field.SMD(smd.SMD(mean_field.mol, solvent))
     solvated = mean_field.PCM()

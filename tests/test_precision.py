@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from pyscf import df, gto, lib
+from pyscf import df, gto
 
 from electroscreen.quantum import fitting, precision
 from electroscreen.quantum.fitting import OrbitalFitting
@@ -52,18 +52,6 @@ def test_single_precision_is_near_and_leaves_the_coulomb_matrix_alone(at_once, o
     np.testing.assert_allclose(coulomb, known_coulomb, atol=1e-11 * np.abs(known_coulomb).max())
     wrong_by = np.abs(exchange - known_exchange).max() / np.abs(known_exchange).max()
     assert 1e-9 < wrong_by < 3e-6
-
-
-def test_odd_and_even_numbers_of_fits():
-    generator, n = np.random.default_rng(4), 7
-    orbitals = generator.normal(size=(n, 3))
-    for fits in (1, 2, 5):
-        packed = generator.normal(size=(fits, n * (n + 1) // 2))
-        square = lib.unpack_tril(packed)
-        pairs = fitting._unpacked_single(packed, np.empty((4, n, n)))
-        found = sum(x.T @ x for x in fitting._turned(pairs, orbitals))
-        expected = sum((m @ orbitals) @ (m @ orbitals).T for m in square)
-        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("spin", [0, 1])

@@ -78,7 +78,7 @@ def test_coulomb_alone_and_exchange_alone():
 def test_the_lowest_curvature_is_that_of_whole_matrices(atoms, spin, functional, monkeypatch):
     mean_field = solved(atoms, spin, functional)
     found, _ = stability._lowest_curvature(mean_field)
-    monkeypatch.setattr(stability, "turns_only", nullcontext)
+    monkeypatch.setattr(response, "turns_only", nullcontext)
     monkeypatch.setattr(stability, "_fock", lambda _: None)  # PySCF makes its own
     known, _ = stability._lowest_curvature(mean_field)
     assert found == pytest.approx(known, abs=2e-4)

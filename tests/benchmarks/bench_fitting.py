@@ -25,7 +25,7 @@ def main(names: list[str]) -> None:
         molecule = mean_field.mol
         density = converge(mean_field, 100, None, stability=False).mean_field.make_rdm1()
         ours, theirs = mean_field.with_df, df.DF(molecule)
-        theirs._cderi = ours._cderi
+        theirs._cderi = np.concatenate(list(ours.loop()))
         print(f"{name}: {molecule.nao} functions, {molecule.nelectron // 2} occupied")
         for what, asked in (("with its orbitals", density), ("without", np.array(density))):
             found_s, found = timed(ours.get_jk, asked)

@@ -14,9 +14,10 @@ from unittest.mock import patch
 from quantum_bench import QUANTUM, mean_field_of  # first: it sets the threads
 
 # isort: split
+import numpy as np
 from pyscf import df
 
-from electroscreen.quantum import stability
+from electroscreen.quantum import response, stability
 from electroscreen.quantum.scf import converge
 
 
@@ -41,7 +42,8 @@ def main(names: list[str]) -> None:
 def pyscfs(mean_field):
     """Let a mean field with density fitting answer with PySCF's own matrices of the same integrals."""
     ours, theirs = mean_field.with_df, df.DF(mean_field.mol)
-    theirs._cderi, theirs.auxmol, mean_field.with_df = ours._cderi, ours.auxmol, theirs
+    theirs._cderi, theirs.auxmol = np.concatenate(list(ours.loop())), ours.auxmol
+    mean_field.with_df = theirs
     try:
         yield
     finally:
@@ -51,7 +53,7 @@ def pyscfs(mean_field):
 @contextmanager
 def whole(mean_field):
     """Leave our density fitting in its place: exchange matrices of whole densities."""
-    with patch.object(stability, "turns_only", nullcontext):
+    with patch.object(response, "turns_only", nullcontext):
         yield
 
 

@@ -18,6 +18,8 @@ import scipy.linalg
 from pyscf import df, gto, lib
 from pyscf.solvent import pcm, smd
 
+from electroscreen.quantum.fitting import of_pairs, to_pairs
+
 # Of the memory that the SCF has left; the rest is for its own matrices.
 SHARE_OF_MEMORY = 0.8
 FEWEST_POINTS = 400
@@ -79,8 +81,7 @@ class _Kept:
         """Return the potential of the electrons at the points, (n_densities, n_points)."""
         if self._fitted is None:
             return self._get_v_true(dms)
-        pairs = _packed(dms)
-        return np.concatenate([pairs @ block.T for block in self.fitting.loop()], axis=1) @ self._fitted
+        return of_pairs(self.fitting, _packed(dms)) @ self._fitted
 
     def _get_v_true(self, dms):
         pairs = _packed(dms)
@@ -89,14 +90,12 @@ class _Kept:
     def _get_vmat(self, q):
         """Return the potential of charges at the points as matrices, (n_sets, n_functions, n_functions)."""
         q = q.reshape(-1, len(self.surface["grid_coords"]))
-        if self._fitted is None:
-            blocks = (block.T for block in self._blocks())
-        else:
-            q, blocks = q @ self._fitted.T, self.fitting.loop()
+        if self._fitted is not None:
+            return lib.unpack_tril(-to_pairs(self.fitting, q @ self._fitted.T))
         packed, start = 0.0, 0
-        for block in blocks:
-            packed = packed - q[:, start : start + len(block)] @ block
-            start += len(block)
+        for block in self._blocks():
+            packed = packed - q[:, start : start + block.shape[1]] @ block.T
+            start += block.shape[1]
         return lib.unpack_tril(packed)
 
     def _potentials_of_fit(self) -> np.ndarray | None:

@@ -3,7 +3,8 @@
     K_uv = sum over P and i of ± (P|ui) (P|vi),   (P|ui) = sum over v of (P|uv) C_vi
 
 PySCF does so where it knows the orbitals, by matrices of which it computes both halves, and not at all for a density
-matrix that comes without: the guess that each step of an optimisation starts from costs it as much as five cycles.
+matrix that comes without: the guess that each step of an optimisation starts from costs it as much as five cycles. Here
+only pairs of functions take part that count, see `pairs`.
 
 An SCF that is far from its end may ask for exchange in single precision, which takes half the time and is wrong by some
 1e-5 hartree, see `precision`; the Coulomb energy, a thousand times as large, never is.
@@ -11,12 +12,16 @@ An SCF that is far from its end may ask for exchange in single precision, which 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from pyscf import df, lib
 
+from electroscreen.quantum.pairs import Pairs, blocks, fitted_integrals, half_turned, pairs_that_count
+
 BYTES = 8
-AT_ONCE_BYTES = 3e7  # of integrals that are worked on together
-SINGLE = np.float32
+AT_ONCE_BYTES = 1e8  # of half-turned integrals that are worked on together
+SHARE_OF_MEMORY = 0.9  # of what is free, for the integrals
 NEGLIGIBLE = 1e-12  # share of the largest, below which an eigenvalue of a density matrix is none
 
 
@@ -26,23 +31,60 @@ class OrbitalFitting(df.DF):
     While `single` is set, exchange matrices are made in single precision.
     """
 
-    _keys = frozenset({"single"})
+    _keys = frozenset({"single", "pairs"})
     single = False
+    pairs: Pairs | None = None
+    """Those whose integrals are kept; None before, and where PySCF keeps all."""
+
+    def build(self):
+        """Compute the integrals of pairs that count; PySCF's where memory is too small or the fit singular."""
+        self.auxmol = df.addons.make_auxmol(self.mol, self.auxbasis)
+        pairs = pairs_that_count(self.mol)
+        free = 1e6 * (self.max_memory - lib.current_memory()[0])
+        if BYTES * pairs.count * self.auxmol.nao < SHARE_OF_MEMORY * free:
+            try:
+                self._cderi, self.pairs = fitted_integrals(self.mol, self.auxmol, pairs).T, pairs
+                return self
+            except np.linalg.LinAlgError:
+                pass
+        return super().build()
+
+    def reset(self, mol=None):
+        """Forget the integrals."""
+        self.pairs = None
+        return super().reset(mol)
+
+    def loop(self, blksize=None) -> Iterator[np.ndarray]:
+        """Yield integrals as PySCF keeps them, (some fits, all pairs packed)."""
+        if self._cderi is None:
+            self.build()
+        if self.pairs is None:
+            yield from super().loop(blksize)
+            return
+        functions = self.pairs.functions
+        for some in blocks(self._cderi.T, blksize or self.blockdim):
+            packed = np.zeros((some.shape[1], functions * (functions + 1) // 2))
+            packed[:, self.pairs.packed] = some.T
+            yield packed
+
+    def blocks(self, at_once: int) -> tuple[Pairs, Iterator[np.ndarray]]:
+        """Return the pairs that count, and their integrals, (pairs, some fits)."""
+        if self._cderi is None:
+            self.build()
+        if self.pairs is not None:
+            return self.pairs, blocks(self._cderi.T, at_once)
+        pairs = pairs_that_count(self.mol)
+        return pairs, (np.ascontiguousarray(packed[:, pairs.packed].T) for packed in self.loop(at_once))
 
     def get_jk(self, dm, hermi=1, with_j=True, with_k=True, direct_scf_tol=1e-13, omega=None):
         """Return Coulomb and exchange matrices of one density matrix or several; arguments as PySCF's."""
-        if not with_k:
-            if self._cderi is None:
-                # Where a functional has no exact exchange PySCF would compute all integrals anew in each cycle.
-                self.build()
-            return super().get_jk(dm, hermi, with_j, with_k, direct_scf_tol, omega)[0], None
         if hermi != 1 or not np.isrealobj(dm):
             return super().get_jk(dm, hermi, with_j, with_k, direct_scf_tol, omega)
         if omega:
             # A part of the Coulomb interaction, as functionals have it whose exchange depends on the range.
             with self.range_coulomb(omega) as ranged:
-                return _matrices(ranged, dm, with_j, self.single)
-        return _matrices(self, dm, with_j, self.single)
+                return _matrices(ranged, dm, with_j, with_k, self.single)
+        return _matrices(self, dm, with_j, with_k, self.single)
 
 
 def packed_pairs(densities: np.ndarray) -> np.ndarray:
@@ -66,43 +108,52 @@ def occupied_orbitals(coefficients: np.ndarray, occupations: np.ndarray) -> list
     return [c[:, n > 0] * np.sqrt(n[n > 0]) for c, n in zip(coefficients, occupations, strict=True)]
 
 
-def _matrices(fitting: df.DF, dm, with_j: bool, single: bool) -> tuple[np.ndarray | None, np.ndarray]:
+def of_pairs(fitting: OrbitalFitting, packed: np.ndarray) -> np.ndarray:
+    """Return what the fit makes of packed pairs, each pair of functions once: (sets, all pairs) to (sets, fits)."""
+    pairs, some = fitting.blocks(fitting.blockdim)
+    counted = packed[:, pairs.packed]
+    return np.concatenate([counted @ block for block in some], axis=1)
+
+
+def to_pairs(fitting: OrbitalFitting, of_fits: np.ndarray) -> np.ndarray:
+    """Return sums over the fits as packed pairs: (sets, fits) to (sets, all pairs)."""
+    pairs, some = fitting.blocks(fitting.blockdim)
+    packed = np.zeros((len(of_fits), pairs.functions * (pairs.functions + 1) // 2))
+    done = 0
+    for block in some:
+        packed[:, pairs.packed] += of_fits[:, done : done + block.shape[1]] @ block.T
+        done += block.shape[1]
+    return packed
+
+
+def _matrices(
+    fitting: OrbitalFitting, dm, with_j: bool, with_k: bool, single: bool
+) -> tuple[np.ndarray | None, np.ndarray | None]:
     densities = np.asarray(dm)
     functions = densities.shape[-1]
     densities = densities.reshape(-1, functions, functions)
-    factors, pairs = _factors(dm, densities), packed_pairs(densities)
-    coulomb, exchange = np.zeros_like(pairs), np.zeros_like(densities)
-    at_once = max(4, int(AT_ONCE_BYTES / (BYTES * functions**2)))
-    whole = np.empty((at_once, functions, functions))
-    for packed in fitting.loop(2 * at_once if single else at_once):
-        if with_j:
-            coulomb += (pairs @ packed.T) @ packed
-        integrals = _unpacked_single(packed, whole) if single else lib.unpack_tril(packed, out=whole[: len(packed)])
+    coulomb = exchange = None
+    if with_j:
+        packed = to_pairs(fitting, of_pairs(fitting, packed_pairs(densities)))
+        coulomb = lib.unpack_tril(packed).reshape(np.shape(dm))
+    if with_k:
+        exchange = _exchange(fitting, _factors(dm, densities), functions, single).reshape(np.shape(dm))
+    return coulomb, exchange
+
+
+def _exchange(fitting: OrbitalFitting, factors: list, functions: int, single: bool) -> np.ndarray:
+    if single:
+        factors = [[(sign, orbitals.astype(np.float32)) for sign, orbitals in signed] for signed in factors]
+    most = max((orbitals.shape[1] for signed in factors for _, orbitals in signed), default=1)
+    pairs, some = fitting.blocks(max(8, int(AT_ONCE_BYTES / (BYTES * functions * most))))
+    exchange = np.zeros((len(factors), functions, functions))
+    for block in some:
         for matrix, signed in zip(exchange, factors, strict=True):
             for sign, orbitals in signed:
-                for turned in _turned(integrals, orbitals):
-                    # A matrix times its own transpose: BLAS computes one half.
-                    matrix += sign * (turned.T @ turned)
-    return lib.unpack_tril(coulomb).reshape(np.shape(dm)) if with_j else None, exchange.reshape(np.shape(dm))
-
-
-def _unpacked_single(packed: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """Squares of packed triangles, two by two: (pairs of fits, n, 2n), the numbers of both in turn; in `whole`.
-
-    PySCF unpacks numbers of double precision, and what it moves may as well be two of single precision.
-    """
-    side_by_side = np.zeros(((len(packed) + 1) // 2, packed.shape[1], 2), SINGLE)
-    side_by_side[..., 0] = packed[::2]
-    side_by_side[: len(packed) // 2, :, 1] = packed[1::2]
-    moved = side_by_side.view(whole.dtype)[..., 0]
-    return lib.unpack_tril(moved, out=whole[: len(moved)]).view(SINGLE)
-
-
-def _turned(integrals: np.ndarray, orbitals: np.ndarray) -> np.ndarray:
-    """(P|iu), for each of the fits that lie in turn (1 or 2): (1 or 2, all other fits times orbitals, n)."""
-    turned = np.matmul(orbitals.T.astype(integrals.dtype, order="C"), integrals)
-    in_turn = integrals.shape[2] // integrals.shape[1]
-    return np.ascontiguousarray(np.moveaxis(turned.reshape(-1, integrals.shape[1], in_turn), 2, 0))
+                turned = half_turned(block, pairs, orbitals).reshape(functions, -1)
+                # A matrix times its own transpose: BLAS computes one half.
+                matrix += sign * (turned @ turned.T)
+    return exchange
 
 
 def _factors(dm, densities: np.ndarray) -> list[list[tuple[int, np.ndarray]]]:

@@ -19,8 +19,9 @@ from types import MethodType
 
 import numpy as np
 
-from electroscreen.quantum.fitting import occupied_orbitals, packed_diagonal, packed_pairs
+from electroscreen.quantum.fitting import occupied_orbitals, of_pairs, packed_diagonal, packed_pairs
 from electroscreen.quantum.grid_slope import integrated_slope
+from electroscreen.quantum.pairs import half_turned
 
 BYTES = 8
 AT_ONCE_BYTES = 1e8  # of integrals that are worked on together
@@ -107,16 +108,15 @@ def _occupied(pairs: np.ndarray) -> int:
 
 def _projections(fitting, density: np.ndarray, orbitals: list[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
     """The kept integrals with the density, (fits,), and with pairs of orbitals, packed, (fits, pairs) each."""
-    from pyscf import lib
-
-    both = packed_pairs(density[None])[0]
-    in_density, in_pairs = [], [[] for _ in orbitals]
-    for packed in fitting.loop(_at_once(len(density) ** 2)):
-        in_density.append(packed @ both)
-        whole = lib.unpack_tril(packed)
+    in_density = of_pairs(fitting, packed_pairs(density[None]))[0]
+    in_pairs: list[list[np.ndarray]] = [[] for _ in orbitals]
+    most = max((r.shape[1] for r in orbitals), default=1)
+    pairs, some = fitting.blocks(_at_once(len(density) * most))
+    for block in some if orbitals else ():
         for found, r in zip(in_pairs, orbitals, strict=True):
-            found.append(lib.pack_tril(np.matmul(r.T, np.matmul(whole, r))))
-    return np.concatenate(in_density), [np.concatenate(found) for found in in_pairs]
+            turned = np.tensordot(r, half_turned(block, pairs, r), axes=(0, 0))
+            found.append(turned[np.tril_indices(r.shape[1])].T)
+    return in_density, [np.concatenate(found) for found in in_pairs]
 
 
 def _three_centres(

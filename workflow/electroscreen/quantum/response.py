@@ -16,10 +16,11 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from electroscreen.quantum.fitting import AT_ONCE_BYTES, BYTES, OrbitalFitting, occupied_orbitals, packed_pairs
+from electroscreen.quantum.fitting import BYTES, OrbitalFitting, occupied_orbitals, packed_pairs
 
 SINGLE = np.float32
 SINGLE_BYTES = 4
+AT_ONCE_BYTES = 3e7  # of integrals that are worked on together
 SHARE_OF_MEMORY = 0.4  # of what is free, for the integrals of the occupied orbitals
 
 

@@ -1,0 +1,119 @@
+"""Pairs of functions that count: none is left out that has an integral, and what is left out moves no energy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from pyscf import df, gto, lib
+
+from electroscreen.quantum import fitting, pairs
+from electroscreen.quantum.fitting import OrbitalFitting, of_pairs, to_pairs
+from electroscreen.quantum.pairs import fitted_integrals, half_turned, pairs_that_count
+
+# Some far apart, some near; a heavy atom with a core potential.
+FAR = "Li 0 0 0; F 0 0 1.6; O 9 0 0; H 9 0.76 0.59; H 9 -0.76 0.59; Na 0 14 0"
+
+
+def molecule(atoms=FAR, cart=True, **more):
+    return gto.M(atom=atoms, basis="6-31g(d,p)", cart=cart, charge=1, verbose=0, **more)
+
+
+@pytest.fixture(params=[True, False], ids=["cartesian", "spherical"])
+def far(request):
+    return molecule(cart=request.param)
+
+
+def test_pairs_left_out_have_no_integrals(far):
+    found = pairs_that_count(far)
+    count = far.nao * (far.nao + 1) // 2
+    left_out = np.setdiff1d(np.arange(count), found.packed)
+    assert 0.2 < len(left_out) / count < 0.8
+    integrals = df.incore.cholesky_eri(far, auxmol=df.addons.make_auxmol(far))
+    assert np.abs(integrals[:, left_out]).max() <= pairs.NEGLIGIBLE
+    # Shells are left out whole: of those kept nearly all have something to say.
+    telling = np.abs(integrals[:, found.packed]).max(axis=0) > pairs.NEGLIGIBLE
+    assert telling.mean() > 0.8
+
+
+def test_the_pairs_of_each_shell_are_numbered_as_they_stand(far):
+    found = pairs_that_count(far)
+    square = np.full((far.nao, far.nao), -1)
+    first, second = np.tril_indices(far.nao)
+    square[first[found.packed], second[found.packed]] = np.arange(found.count)
+    square = np.maximum(square, square.T)
+    assert [own.start for own, _, _ in found.shells] == far.ao_loc_nr()[:-1].tolist()
+    for own, partners, numbers in found.shells:
+        np.testing.assert_array_equal(numbers, square[own][:, partners])
+        others = np.setdiff1d(np.arange(far.nao), partners)
+        assert (square[own][:, others] == -1).all()
+
+
+@pytest.mark.parametrize("at_once", [2e4, 2e8])
+def test_integrals_are_pyscfs(at_once, far, monkeypatch):
+    monkeypatch.setattr(pairs, "AT_ONCE_BYTES", at_once)
+    fits = df.addons.make_auxmol(far)
+    counted = pairs_that_count(far)
+    expected = df.incore.cholesky_eri(far, auxmol=fits)[:, counted.packed]
+    np.testing.assert_allclose(fitted_integrals(far, fits, counted).T, expected, rtol=0, atol=1e-9)
+
+
+def test_a_molecule_has_all_its_pairs():
+    water = molecule("O 0 0 0.12; H 0 0.76 -0.47; H 0 -0.76 -0.47", spin=1)
+    assert pairs_that_count(water).count == water.nao * (water.nao + 1) // 2
+
+
+@pytest.mark.parametrize("precision", [np.float64, np.float32])
+def test_half_turned_integrals(far, precision):
+    counted = pairs_that_count(far)
+    generator = np.random.default_rng(5)
+    block, orbitals = generator.normal(size=(counted.count, 3)), generator.normal(size=(far.nao, 4)).astype(precision)
+    packed = np.zeros((3, far.nao * (far.nao + 1) // 2))
+    packed[:, counted.packed] = block.T
+    expected = np.einsum("puv,vi->uip", lib.unpack_tril(packed), orbitals)
+    found = half_turned(block, counted, orbitals)
+    assert found.dtype == precision
+    np.testing.assert_allclose(found, expected, rtol=0, atol=100 * np.finfo(precision).eps)
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+@pytest.mark.parametrize("at_once", [20_000, 1e8])
+def test_matrices_are_pyscfs_where_pairs_are_left_out(at_once, in_memory, far, monkeypatch):
+    monkeypatch.setattr(fitting, "AT_ONCE_BYTES", at_once)
+    generator = np.random.default_rng(6)
+    density = generator.normal(size=(2, far.nao, far.nao))
+    density += density.swapaxes(1, 2)
+    ours = OrbitalFitting(far)
+    ours.max_memory = 4000 if in_memory else 1
+    expected = df.DF(far).get_jk(density, hermi=1)
+    for found, known in zip(ours.get_jk(density, hermi=1), expected, strict=True):
+        np.testing.assert_allclose(found, known, rtol=0, atol=1e-10 * np.abs(known).max())
+    assert isinstance(ours._cderi, np.ndarray) == (ours.pairs is not None) == in_memory
+
+
+def test_who_asks_for_all_integrals_gets_them(far):
+    ours, theirs = OrbitalFitting(far), df.DF(far)
+    found, known = (np.concatenate(list(one.loop(7))) for one in (ours, theirs))
+    assert ours.pairs.count < found.shape[1] and ours.get_naoaux() == len(found)
+    np.testing.assert_allclose(found, known, rtol=0, atol=1e-9)
+    generator = np.random.default_rng(7)
+    packed, of_fits = generator.normal(size=(2, found.shape[1])), generator.normal(size=(2, len(found)))
+    np.testing.assert_allclose(of_pairs(ours, packed), packed @ found.T, atol=1e-9)
+    np.testing.assert_allclose(to_pairs(ours, of_fits), of_fits @ found, atol=1e-9)
+
+
+def test_where_functions_of_the_fit_depend_on_each_other_the_integrals_are_pyscfs():
+    cation = molecule("Li 0 0 0; F 0 0 1.6", spin=1)
+    twice = {atom: 2 * gto.basis.load("def2-universal-jkfit", atom) for atom in ("Li", "F")}
+    ours, theirs = (kind(cation, auxbasis=twice) for kind in (OrbitalFitting, df.DF))
+    density = np.eye(cation.nao)
+    expected = theirs.get_jk(density, hermi=1)
+    found = ours.get_jk(density, hermi=1)
+    assert ours.pairs is None
+    for one, known in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, known, atol=1e-6)
+
+
+def test_a_forgotten_fitting_begins_anew(far):
+    ours = OrbitalFitting(far)
+    ours.build()
+    assert ours.reset().pairs is None and ours._cderi is None

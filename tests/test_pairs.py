@@ -41,11 +41,12 @@ def test_the_pairs_of_each_shell_are_numbered_as_they_stand(far):
     first, second = np.tril_indices(far.nao)
     square[first[found.packed], second[found.packed]] = np.arange(found.count)
     square = np.maximum(square, square.T)
-    assert [own.start for own, _, _ in found.shells] == far.ao_loc_nr()[:-1].tolist()
-    for own, partners, numbers in found.shells:
-        np.testing.assert_array_equal(numbers, square[own][:, partners])
-        others = np.setdiff1d(np.arange(far.nao), partners)
-        assert (square[own][:, others] == -1).all()
+    assert [shell.own.start for shell in found.shells] == far.ao_loc_nr()[:-1].tolist()
+    for number, shell in enumerate(found.shells):
+        assert number == shell.number and number in shell.neighbours
+        np.testing.assert_array_equal(shell.numbers, square[shell.own][:, shell.partners])
+        others = np.setdiff1d(np.arange(far.nao), shell.partners)
+        assert (square[shell.own][:, others] == -1).all()
 
 
 @pytest.mark.parametrize("at_once", [2e4, 2e8])

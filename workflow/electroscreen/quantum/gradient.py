@@ -15,16 +15,18 @@ moves when all centres do, so that one of those is enough.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from types import MethodType
 
 import numpy as np
 
 from electroscreen.quantum.fitting import occupied_orbitals, of_pairs, packed_diagonal, packed_pairs
 from electroscreen.quantum.grid_slope import integrated_slope
-from electroscreen.quantum.pairs import half_turned
+from electroscreen.quantum.pairs import Shell, ThreeCentres, half_turned, pairs_that_count
 
 BYTES = 8
 AT_ONCE_BYTES = 1e8  # of integrals that are worked on together
+TURNED_TOGETHER = 64  # basis functions
 SHARE_OF_MEMORY = 0.4  # of what is free, for the fitted pairs
 
 
@@ -125,26 +127,43 @@ def _three_centres(
     """Slopes of (uv|P), contracted: for each basis function, (functions, 3), and each of the fit's, (fits, 3)."""
     from pyscf import lib
     from pyscf.ao2mo.outcore import balance_partition
-    from pyscf.gto.moleintor import getints, make_cintopt
 
-    mol, fits = fitting.mol, fitting.auxmol
-    both, name = mol + fits, mol._add_suffix("int3c2e_ip1")
-    prepared = make_cintopt(both._atm, both._bas, both._env, name)
+    mol, fits, shells = fitting.mol, fitting.auxmol, pairs_that_count(fitting.mol).shells
+    centres = ThreeCentres(mol, fits, "int3c2e_ip1", components=3)
     of_functions, of_fits = np.zeros((mol.nao, 3)), np.zeros((fits.nao, 3))
+    exchanged = list(zip(orbitals, fitted_pairs, strict=True)) if weight else []
+    most = max((r.shape[1] for r, _ in exchanged), default=1)
     starts = fits.ao_loc
-    for first, last, _ in balance_partition(starts, _at_once(3 * mol.nao**2)):
+    for first, last, _ in balance_partition(starts, _at_once(max(most**2, 3 * mol.nao))):
         here = slice(starts[first], starts[last])
-        shells = (0, mol.nbas, 0, mol.nbas, mol.nbas + first, mol.nbas + last)
-        slopes = getints(name, both._atm, both._bas, both._env, shells, cintopt=prepared).transpose(0, 3, 2, 1)
-        weights = fitted_density[here, None, None] * density
-        if weight:
-            for r, x in zip(orbitals, fitted_pairs, strict=True):
-                weights -= 2 * weight * np.matmul(r, np.matmul(lib.unpack_tril(x[here]), r.T))
-        # Nabla works on the second function, which is the last index here.
-        found = 2 * np.einsum("xpvu,pvu->xpu", slopes, weights)
-        of_functions -= found.sum(axis=1).T
-        of_fits[here] += found.sum(axis=2).T
+        turned = [(r, lib.unpack_tril(x[here])) for r, x in exchanged]
+        for group in _groups(shells):
+            own = slice(group[0].own.start, group[-1].own.stop)
+            # (own functions, fits, occupied)
+            half = [(r, np.tensordot(r[own], x, axes=(1, 1))) for r, x in turned]
+            for shell in group:
+                inside = slice(shell.own.start - own.start, shell.own.stop - own.start)
+                weights = fitted_density[here, None] * density[shell.own, None][..., shell.partners]
+                for r, x in half:
+                    weights -= 2 * weight * np.matmul(x[inside], r[shell.partners].T)
+                # Nabla works on the shell's own functions, which are last here.
+                slopes = centres.of(shell.number, shell.neighbours, slice(first, last))
+                found = 2 * np.einsum("xpvu,upv->xpu", slopes, weights)
+                of_functions[shell.own] -= found.sum(axis=1).T
+                of_fits[here] += found.sum(axis=2).T
     return of_functions, of_fits
+
+
+def _groups(shells: list[Shell]) -> Iterator[list[Shell]]:
+    """Neighbouring shells with so many functions together that their turning is a product of matrices."""
+    group: list[Shell] = []
+    for shell in shells:
+        group.append(shell)
+        if shell.own.stop - group[0].own.start >= TURNED_TOGETHER:
+            yield group
+            group = []
+    if group:
+        yield group
 
 
 def _at_once(numbers: int) -> int:

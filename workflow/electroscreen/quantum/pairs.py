@@ -1,7 +1,7 @@
 """Pairs of basis functions that have a product worth naming, and their integrals with the functions of a fit.
 
 By Schwarz' inequality a pair uv has no fitted integral above the root of (uv|uv). In a complex of 67 atoms half of all
-pairs have nothing above 1e-10 atomic units: functions near their nuclei, and those of atoms far apart.
+pairs have nothing above 1e-11 atomic units: functions near their nuclei, and those of atoms far apart.
 """
 
 from __future__ import annotations
@@ -11,13 +11,27 @@ from dataclasses import dataclass
 
 import numpy as np
 from pyscf import gto, lib
-from pyscf.df.outcore import _guess_shell_ranges
 from pyscf.scf import _vhf
 from scipy.linalg import cholesky, get_blas_funcs
 
 NEGLIGIBLE = 1e-11  # largest integral of a pair that is left out, atomic units
 BYTES = 8
-AT_ONCE_BYTES = 2e8  # of integrals that are computed together
+AT_ONCE_BYTES = 2e8  # of integrals that are fitted together
+
+
+@dataclass(frozen=True)
+class Shell:
+    """A shell of basis functions and those with which it makes pairs."""
+
+    number: int
+    own: slice
+    """Its functions."""
+    neighbours: np.ndarray
+    """Shells with which its pairs count, itself among them."""
+    partners: np.ndarray
+    """The functions of these."""
+    numbers: np.ndarray
+    """(own functions, partners): which pair each is."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +41,7 @@ class Pairs:
     functions: int
     packed: np.ndarray
     """(pairs,): where each stands in the packed lower triangle."""
-    shells: list[tuple[slice, np.ndarray, np.ndarray]]
-    """Of each shell: its functions; those that have a pair with it, (partners,); which pair, (functions, partners)."""
+    shells: list[Shell]
 
     @property
     def count(self) -> int:
@@ -41,18 +54,47 @@ def pairs_that_count(mol) -> Pairs:
     of_shells = _vhf._VHFOpt(mol, "int2e", qcondname="CVHFnr_int2e_q_cond").q_cond > NEGLIGIBLE
     np.fill_diagonal(of_shells, True)
     starts = mol.ao_loc_nr()
-    sizes = np.diff(starts)
+    shell = np.repeat(np.arange(mol.nbas), np.diff(starts))
     first, second = np.tril_indices(mol.nao)
-    shell = np.repeat(np.arange(mol.nbas), sizes)
     packed = np.flatnonzero(of_shells[shell[first], shell[second]])
     numbers = np.full(mol.nao * (mol.nao + 1) // 2, -1)
     numbers[packed] = np.arange(len(packed))
     shells = []
-    for k in range(mol.nbas):
-        own, partners = np.arange(starts[k], starts[k + 1]), np.flatnonzero(of_shells[k][shell])
+    for k, near in enumerate(of_shells):
+        own, partners = np.arange(starts[k], starts[k + 1]), np.flatnonzero(near[shell])
         high, low = np.maximum.outer(own, partners), np.minimum.outer(own, partners)
-        shells.append((slice(starts[k], starts[k + 1]), partners, numbers[high * (high + 1) // 2 + low]))
+        pairs = numbers[high * (high + 1) // 2 + low]
+        shells.append(Shell(k, slice(starts[k], starts[k + 1]), np.flatnonzero(near), partners, pairs))
     return Pairs(mol.nao, packed, shells)
+
+
+class ThreeCentres:
+    """Integrals (uv|P) of one shell u with some others v, and all functions P of a fit or those of some shells.
+
+    PySCF computes them for ranges of shells: so shells are put side by side for each call.
+    """
+
+    def __init__(self, mol, fits, name: str, components: int = 1):
+        self._atoms, bases, self._environment = gto.mole.conc_env(
+            mol._atm, mol._bas, mol._env, fits._atm, fits._bas, fits._env
+        )
+        self._bases, self._fits = bases[: mol.nbas], bases[mol.nbas :]
+        self._name, self._components = mol._add_suffix(name), components
+
+    def of(self, shell: int, others: np.ndarray, fits: slice = slice(None)) -> np.ndarray:
+        """Return (components, fits, others' functions, shell's functions)."""
+        orbital, fitting = self._bases[[shell, *others]], self._fits[fits]
+        count = len(orbital)
+        found = gto.moleintor.getints3c(
+            self._name,
+            self._atoms,
+            np.vstack([orbital, fitting]),
+            self._environment,
+            (0, 1, 1, count, count, count + len(fitting)),
+            self._components,
+            cintopt=gto.moleintor.make_cintopt(self._atoms, orbital, self._environment, self._name),
+        )
+        return found.reshape(self._components, *found.shape[-3:]).transpose(0, 3, 2, 1)
 
 
 def fitted_integrals(mol, fits, pairs: Pairs) -> np.ndarray:
@@ -65,22 +107,24 @@ def fitted_integrals(mol, fits, pairs: Pairs) -> np.ndarray:
     """
     lower = cholesky(fits.intor("int2c2e", hermi=1), lower=True)
     (solve,) = get_blas_funcs(("trsm",), (lower,))
-    name, environment = (
-        mol._add_suffix("int3c2e"),
-        gto.mole.conc_env(mol._atm, mol._bas, mol._env, fits._atm, fits._bas, fits._env),
-    )
-    prepared = gto.moleintor.make_cintopt(*environment, name)
-    found, done = np.empty((pairs.count, fits.nao)), 0
-    for first, last, _ in _guess_shell_ranges(mol, int(AT_ONCE_BYTES / BYTES / fits.nao), "s2ij"):
-        span = (first, last, 0, mol.nbas, mol.nbas, mol.nbas + fits.nbas)
-        integrals = gto.moleintor.getints3c(name, *environment, span, 1, "s2ij", cintopt=prepared)
-        begin, end = (k * (k + 1) // 2 for k in mol.ao_loc_nr()[[first, last]])
-        kept = pairs.packed[slice(*np.searchsorted(pairs.packed, [begin, end]))] - begin
-        # (P|uv) by rows of P, solved in place from the right.
-        counted = np.take(integrals.T, kept, axis=1)
-        solved = solve(1.0, lower, counted.T, lower=True, trans_a=1, side=1, overwrite_b=True)
-        lib.transpose(solved.T, out=found[done : done + len(kept)])
-        done += len(kept)
+    centres, found = ThreeCentres(mol, fits, "int3c2e"), np.empty((pairs.count, fits.nao))
+    waiting: list[np.ndarray] = []
+    done = 0
+    for shell in pairs.shells:
+        earlier = shell.partners < shell.own.stop
+        integrals = centres.of(shell.number, shell.neighbours[shell.neighbours <= shell.number])[0]
+        # Pairs in their order: by the own function, then by its partners up to itself.
+        own = np.arange(shell.own.start, shell.own.stop)
+        counted = shell.partners[earlier] <= own[:, None]
+        waiting.append(integrals.swapaxes(1, 2)[:, counted])
+        columns = sum(one.shape[1] for one in waiting)
+        if BYTES * columns * fits.nao < AT_ONCE_BYTES and shell is not pairs.shells[-1]:
+            continue
+        # Solved in place, from the right.
+        together = np.concatenate(waiting, axis=1)
+        solved = solve(1.0, lower, together.T, lower=True, trans_a=1, side=1, overwrite_b=True)
+        lib.transpose(solved.T, out=found[done : done + columns])
+        done, waiting = done + columns, []
     return found
 
 
@@ -96,8 +140,8 @@ def half_turned(block: np.ndarray, pairs: Pairs, orbitals: np.ndarray) -> np.nda
     """
     block = block.astype(orbitals.dtype, copy=False)
     found = np.empty((pairs.functions, orbitals.shape[1], block.shape[1]), orbitals.dtype)
-    for own, partners, numbers in pairs.shells:
-        np.matmul(orbitals[partners].T, block[numbers], out=found[own])
+    for shell in pairs.shells:
+        np.matmul(orbitals[shell.partners].T, block[shell.numbers], out=found[shell.own])
     return found
 
 

@@ -49,9 +49,7 @@ def test_the_pairs_of_each_shell_are_numbered_as_they_stand(far):
         assert (square[shell.own][:, others] == -1).all()
 
 
-@pytest.mark.parametrize("at_once", [2e4, 2e8])
-def test_integrals_are_pyscfs(at_once, far, monkeypatch):
-    monkeypatch.setattr(pairs, "AT_ONCE_BYTES", at_once)
+def test_integrals_are_pyscfs(far):
     fits = df.addons.make_auxmol(far)
     counted = pairs_that_count(far)
     expected = df.incore.cholesky_eri(far, auxmol=fits)[:, counted.packed]

@@ -15,8 +15,6 @@ from pyscf.scf import _vhf
 from scipy.linalg import cholesky, get_blas_funcs
 
 NEGLIGIBLE = 1e-11  # largest integral of a pair that is left out, atomic units
-BYTES = 8
-AT_ONCE_BYTES = 2e8  # of integrals that are fitted together
 
 
 @dataclass(frozen=True)
@@ -106,26 +104,19 @@ def fitted_integrals(mol, fits, pairs: Pairs) -> np.ndarray:
         If functions of the fit depend on each other.
     """
     lower = cholesky(fits.intor("int2c2e", hermi=1), lower=True)
-    (solve,) = get_blas_funcs(("trsm",), (lower,))
-    centres, found = ThreeCentres(mol, fits, "int3c2e"), np.empty((pairs.count, fits.nao))
-    waiting: list[np.ndarray] = []
-    done = 0
+    centres, found, done = ThreeCentres(mol, fits, "int3c2e"), np.empty((pairs.count, fits.nao)), 0
     for shell in pairs.shells:
-        earlier = shell.partners < shell.own.stop
         integrals = centres.of(shell.number, shell.neighbours[shell.neighbours <= shell.number])[0]
+        by_pair = lib.transpose(integrals.reshape(fits.nao, -1)).reshape(*integrals.shape[1:], fits.nao)
         # Pairs in their order: by the own function, then by its partners up to itself.
         own = np.arange(shell.own.start, shell.own.stop)
-        counted = shell.partners[earlier] <= own[:, None]
-        waiting.append(integrals.swapaxes(1, 2)[:, counted])
-        columns = sum(one.shape[1] for one in waiting)
-        if BYTES * columns * fits.nao < AT_ONCE_BYTES and shell is not pairs.shells[-1]:
-            continue
-        # Solved in place, from the right.
-        together = np.concatenate(waiting, axis=1)
-        solved = solve(1.0, lower, together.T, lower=True, trans_a=1, side=1, overwrite_b=True)
-        lib.transpose(solved.T, out=found[done : done + columns])
-        done, waiting = done + columns, []
-    return found
+        counted = shell.partners[: integrals.shape[1]] <= own[:, None]
+        rows = by_pair.swapaxes(0, 1)[counted]
+        found[done : done + len(rows)] = rows
+        done += len(rows)
+    (solve,) = get_blas_funcs(("trsm",), (lower,))
+    # In place: the transpose lies in memory as BLAS wants it.
+    return solve(1.0, lower, found.T, lower=True, overwrite_b=True).T
 
 
 def half_turned(block: np.ndarray, pairs: Pairs, orbitals: np.ndarray) -> np.ndarray:

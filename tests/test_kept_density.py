@@ -126,3 +126,14 @@ def test_a_signal_stops_within_an_scf(quick, kept, monkeypatch):
     monkeypatch.setattr(stopping, "_asked", False)
     density, stability = kept.near(WATER, RELAXED_WATER)
     assert density.shape[0] > 20 and stability == NOT_ASKED_FOR
+
+
+def test_a_signal_on_a_walk_leaves_what_is_known_of_the_state(quick, kept, monkeypatch):
+    """Asking again takes a large complex as long as half a step."""
+    surface = Surface(WATER, quick, 1, kept=kept)
+    surface.solve(RELAXED_WATER)
+    monkeypatch.setattr(stopping, "_asked", True)
+    with pytest.raises(StoppedError):
+        surface.solve(1.02 * RELAXED_WATER)
+    density, stability = kept.near(WATER, 1.02 * RELAXED_WATER)
+    assert stability == STABLE and not np.allclose(density, surface.density)

@@ -126,6 +126,11 @@ def to_pairs(fitting: OrbitalFitting, of_fits: np.ndarray) -> np.ndarray:
     return packed
 
 
+def coulomb_matrices(fitting: OrbitalFitting, densities: np.ndarray) -> np.ndarray:
+    """Return the Coulomb matrices of symmetric density matrices, (matrices, n, n)."""
+    return lib.unpack_tril(to_pairs(fitting, of_pairs(fitting, packed_pairs(densities))))
+
+
 def _matrices(
     fitting: OrbitalFitting, dm, with_j: bool, with_k: bool, single: bool
 ) -> tuple[np.ndarray | None, np.ndarray | None]:
@@ -134,8 +139,7 @@ def _matrices(
     densities = densities.reshape(-1, functions, functions)
     coulomb = exchange = None
     if with_j:
-        packed = to_pairs(fitting, of_pairs(fitting, packed_pairs(densities)))
-        coulomb = lib.unpack_tril(packed).reshape(np.shape(dm))
+        coulomb = coulomb_matrices(fitting, densities).reshape(np.shape(dm))
     if with_k:
         exchange = _exchange(fitting, _factors(dm, densities), functions, single).reshape(np.shape(dm))
     return coulomb, exchange

@@ -45,8 +45,15 @@ class KeptDensity:
         except (OSError, ValueError, LookupError, EOFError, BadZipFile):
             return None
 
-    def during(self, system: System, positions_angstrom: np.ndarray) -> Callable[[dict[str, Any]], None]:
+    def during(
+        self, system: System, positions_angstrom: np.ndarray, stability: str = NOT_ASKED_FOR
+    ) -> Callable[[dict[str, Any]], None]:
         """Return what PySCF is to call after each cycle of an SCF: it saves once a minute, and before a stop.
+
+        Parameters
+        ----------
+        stability
+            What is known of the state that the SCF began from, as the one before it on a walk.
 
         Raises
         ------
@@ -59,7 +66,7 @@ class KeptDensity:
             nonlocal saved
             if time.monotonic() - saved < EVERY_S and not stop_is_asked():
                 return
-            self.save(system, positions_angstrom, state["dm"], NOT_ASKED_FOR)
+            self.save(system, positions_angstrom, state["dm"], stability)
             checkpoint_reached()
             saved = time.monotonic()
 

@@ -100,7 +100,7 @@ class Surface:
         mean_field.conv_tol = self.tolerance_hartree
         if self.kept is not None:
             self._take_up(positions_angstrom)
-            mean_field.callback = self.kept.during(self.species, positions_angstrom)
+            mean_field.callback = self.kept.during(self.species, positions_angstrom, self.stability)
         fits = self.density is not None and self.density.shape[-1] == pyscf_molecule.nao
         solved = converge(mean_field, quantum.scf_limit, self.density if fits else None, self.stability_due)
         if self.stability_due:

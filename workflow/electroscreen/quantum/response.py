@@ -5,7 +5,7 @@ its exchange matrix does to the occupied orbitals counts then:
 
     (K O)_ui = sum over P, v, and occupied j of A_vj [(P|uv) (P|ji) + (P|uj) (P|vi)],    A = D S O
 
-That is one product with all integrals, where the eigenvectors of D cost three, for those with occupied orbitals are
+That turns all integrals once, where the eigenvectors of D turn them twice, for those with occupied orbitals are
 the same for all turns. In single precision: the curvature is wanted to a thousandth of a hartree.
 """
 
@@ -16,11 +16,12 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from electroscreen.quantum.fitting import BYTES, OrbitalFitting, occupied_orbitals, packed_pairs
+from electroscreen.quantum.fitting import OrbitalFitting, coulomb_matrices, occupied_orbitals
+from electroscreen.quantum.pairs import Pairs, half_turned
 
 SINGLE = np.float32
 SINGLE_BYTES = 4
-AT_ONCE_BYTES = 3e7  # of integrals that are worked on together
+AT_ONCE_BYTES = 1e8  # of half-turned integrals that are worked on together
 SHARE_OF_MEMORY = 0.4  # of what is free, for the integrals of the occupied orbitals
 
 
@@ -60,31 +61,27 @@ class TurnFitting:
         return self._matrices(self._fitting, 0, dm, with_j)
 
     def _matrices(self, fitting, omega: float, dm, with_j: bool) -> tuple[np.ndarray | None, np.ndarray]:
-        from pyscf import lib
-
         densities = np.asarray(dm).reshape(len(self._occupied), *np.shape(dm)[-2:])
         turned = [(d @ self._overlap @ o).astype(SINGLE) for d, o in zip(densities, self._occupied, strict=True)]
-        pairs = packed_pairs(densities)
-        coulomb, on_occupied = np.zeros_like(pairs), [np.zeros(o.shape) for o in self._occupied]
-        at_once = max(4, int(AT_ONCE_BYTES / (BYTES * densities.shape[-1] ** 2)))
-        for block, packed in enumerate(fitting.loop(at_once)):
-            if with_j:
-                coulomb += (pairs @ packed.T) @ packed
-            integrals = lib.unpack_tril(packed).astype(SINGLE)
+        on_occupied = [np.zeros(o.shape) for o in self._occupied]
+        most = max(o.shape[1] for o in self._occupied)
+        pairs, some = fitting.blocks(max(8, int(AT_ONCE_BYTES / (SINGLE_BYTES * densities.shape[-1] * max(most, 1)))))
+        for number, block in enumerate(some):
+            single = block.astype(SINGLE)
             for spin, onto in enumerate(on_occupied):
-                of_occupied = self._of_occupied((omega, block, spin), integrals)
-                onto += _exchange_on_occupied(integrals, *of_occupied, turned[spin])
+                of_occupied = self._of_occupied((omega, number, spin), single, pairs)
+                onto += _exchange_on_occupied(half_turned(single, pairs, turned[spin]), *of_occupied, turned[spin])
         exchange = [k @ (self._overlap @ o).T for k, o in zip(on_occupied, self._occupied, strict=True)]
-        found = lib.unpack_tril(coulomb).reshape(np.shape(dm)) if with_j else None
-        return found, np.reshape(exchange, np.shape(dm))
+        coulomb = coulomb_matrices(fitting, densities).reshape(np.shape(dm)) if with_j else None
+        return coulomb, np.reshape(exchange, np.shape(dm))
 
-    def _of_occupied(self, key: tuple, integrals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(P|iu) and (P|ij) of a block of fits, kept for the next turn where memory has the room."""
+    def _of_occupied(self, key: tuple, block: np.ndarray, pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
+        """(P|iu), (u, i, P), and (P|ij), (i, j, P), of a block of fits, kept for the next turn where there is room."""
         if self._kept is not None and key in self._kept:
             return self._kept[key]
         occupied = self._occupied[key[-1]].astype(SINGLE)
-        with_functions = np.matmul(occupied.T, integrals)
-        found = with_functions, np.matmul(with_functions, occupied)
+        with_functions = half_turned(block, pairs, occupied)
+        found = with_functions, np.tensordot(occupied, with_functions, axes=(0, 0))
         if self._kept is not None:
             self._kept[key] = found
         return found
@@ -98,10 +95,9 @@ class TurnFitting:
 
 
 def _exchange_on_occupied(
-    integrals: np.ndarray, with_functions: np.ndarray, among_occupied: np.ndarray, turned: np.ndarray
+    with_turned: np.ndarray, with_functions: np.ndarray, among_occupied: np.ndarray, turned: np.ndarray
 ) -> np.ndarray:
-    """Both parts of K O that a block of fits gives."""
-    fits, (functions, occupied) = len(integrals), turned.shape
-    direct = np.matmul(integrals, np.matmul(turned, among_occupied)).sum(axis=0)
-    crossed = np.matmul(with_functions, turned).transpose(0, 2, 1).reshape(fits * occupied, occupied)
-    return direct + with_functions.reshape(fits * occupied, functions).T @ crossed
+    """Both parts of K O that a block of fits gives; `with_turned` is (P|uv) A_vj, (u, j, P)."""
+    direct = np.tensordot(with_turned, among_occupied, axes=((1, 2), (1, 2)))
+    crossed = np.tensordot(turned, with_functions, axes=(0, 0))
+    return direct + np.tensordot(with_functions, crossed, axes=((1, 2), (0, 2)))

@@ -18,7 +18,7 @@ import scipy.linalg
 from pyscf import df, gto, lib
 from pyscf.solvent import pcm, smd
 
-from electroscreen.quantum.fitting import of_pairs, to_pairs
+from electroscreen.quantum.fitting import of_pairs, packed_pairs, to_pairs
 
 # Of the memory that the SCF has left; the rest is for its own matrices.
 SHARE_OF_MEMORY = 0.8
@@ -158,12 +158,5 @@ class SMD(_Kept, smd.SMD):
 
 
 def _packed(densities: np.ndarray) -> np.ndarray:
-    """Lower triangles of density matrices, each pair of functions once: off the diagonal it stands for two."""
-    pairs = lib.pack_tril(densities + densities.transpose(0, 2, 1))
-    pairs[:, _diagonal(densities.shape[-1])] /= 2
-    return pairs
-
-
-def _diagonal(functions: int) -> np.ndarray:
-    """Where the diagonal stands in a packed lower triangle."""
-    return np.cumsum(np.arange(1, functions + 1)) - 1
+    """Lower triangles of density matrices, each pair of functions once."""
+    return packed_pairs((densities + densities.transpose(0, 2, 1)) / 2)

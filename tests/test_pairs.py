@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from pyscf import df, gto, lib
+from pyscf import df, dft, gto, lib
 
 from electroscreen.quantum import fitting, pairs
 from electroscreen.quantum.fitting import OrbitalFitting, of_pairs, to_pairs
+from electroscreen.quantum.gradient import gradients_of
+from electroscreen.quantum.integration import PatchwiseIntegration
 from electroscreen.quantum.pairs import fitted_integrals, half_turned, pairs_that_count
+from electroscreen.quantum.response import TurnFitting
 
-# Some far apart, some near; a heavy atom with a core potential.
+# Some far apart, some near.
 FAR = "Li 0 0 0; F 0 0 1.6; O 9 0 0; H 9 0.76 0.59; H 9 -0.76 0.59; Na 0 14 0"
 
 
@@ -87,6 +90,33 @@ def test_matrices_are_pyscfs_where_pairs_are_left_out(at_once, in_memory, far, m
     for found, known in zip(ours.get_jk(density, hermi=1), expected, strict=True):
         np.testing.assert_allclose(found, known, rtol=0, atol=1e-10 * np.abs(known).max())
     assert isinstance(ours._cderi, np.ndarray) == (ours.pairs is not None) == in_memory
+
+
+def test_what_is_left_out_moves_neither_energy_nor_forces():
+    found, known = (dft.RKS(molecule()).density_fit(with_df=kind(molecule())) for kind in (OrbitalFitting, df.DF))
+    for mean_field in (found, known):
+        mean_field.xc, mean_field.grids.level, mean_field.conv_tol = "b3lypg", 0, 1e-10
+        mean_field._numint = PatchwiseIntegration()
+    assert found.kernel() == pytest.approx(known.kernel(), abs=1e-9)
+    theirs = known.nuc_grad_method()
+    theirs.grid_response = True
+    np.testing.assert_allclose(gradients_of(found).kernel(), theirs.kernel(), rtol=0, atol=3e-6)
+    assert found.with_df.pairs.count < 0.8 * found.mol.nao * (found.mol.nao + 1) / 2
+    # Turns of occupied orbitals, in single precision.
+    empty, occupied = found.mo_coeff[:, found.mo_occ == 0], found.mo_coeff[:, found.mo_occ > 0]
+    half = empty @ np.random.default_rng(8).normal(size=(empty.shape[1], occupied.shape[1])) @ occupied.T
+    (coulomb, exchange), expected = (one.get_jk(half + half.T) for one in (TurnFitting(found), known.with_df))
+    np.testing.assert_allclose(coulomb, expected[0], rtol=0, atol=1e-9 * np.abs(expected[0]).max())
+    on_occupied = expected[1] @ occupied
+    np.testing.assert_allclose(exchange @ occupied, on_occupied, rtol=0, atol=5e-6 * np.abs(on_occupied).max())
+
+
+def test_a_fitting_built_again_with_less_memory_is_pyscfs(far):
+    ours = OrbitalFitting(far)
+    ours.build()
+    ours.max_memory = 1
+    ours.build()
+    assert ours.pairs is None and not isinstance(ours._cderi, np.ndarray)
 
 
 def test_who_asks_for_all_integrals_gets_them(far):

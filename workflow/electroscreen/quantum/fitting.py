@@ -7,7 +7,7 @@ matrix that comes without: the guess that each step of an optimisation starts fr
 only pairs of functions take part that count, see `pairs`.
 
 An SCF that is far from its end may ask for exchange in single precision, which takes half the time and is wrong by some
-1e-5 hartree, see `precision`; the Coulomb energy, a thousand times as large, never is.
+1e-5 hartree, see `precision`; the Coulomb matrix, whose energy is many times as large, never is.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class OrbitalFitting(df.DF):
 
     def build(self):
         """Compute the integrals of pairs that count; PySCF's where memory is too small or the fit singular."""
-        self.auxmol = df.addons.make_auxmol(self.mol, self.auxbasis)
+        self.auxmol, self.pairs = df.addons.make_auxmol(self.mol, self.auxbasis), None
         pairs = pairs_that_count(self.mol)
         free = 1e6 * (self.max_memory - lib.current_memory()[0])
         if BYTES * pairs.count * self.auxmol.nao < SHARE_OF_MEMORY * free:

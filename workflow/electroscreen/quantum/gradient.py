@@ -128,13 +128,15 @@ def _three_centres(
     from pyscf import lib
     from pyscf.ao2mo.outcore import balance_partition
 
-    mol, fits, shells = fitting.mol, fitting.auxmol, pairs_that_count(fitting.mol).shells
+    mol, fits = fitting.mol, fitting.auxmol
+    shells = (fitting.pairs or pairs_that_count(mol)).shells
     centres = ThreeCentres(mol, fits, "int3c2e_ip1", components=3)
     of_functions, of_fits = np.zeros((mol.nao, 3)), np.zeros((fits.nao, 3))
     exchanged = list(zip(orbitals, fitted_pairs, strict=True)) if weight else []
     most = max((r.shape[1] for r, _ in exchanged), default=1)
+    largest = max(shell.own.stop - shell.own.start for shell in shells)
     starts = fits.ao_loc
-    for first, last, _ in balance_partition(starts, _at_once(max(most**2, 3 * mol.nao))):
+    for first, last, _ in balance_partition(starts, _at_once(max(most**2, 3 * mol.nao * largest))):
         here = slice(starts[first], starts[last])
         turned = [(r, lib.unpack_tril(x[here])) for r, x in exchanged]
         for group in _groups(shells):

@@ -1,7 +1,7 @@
 """Pairs of basis functions that have a product worth naming, and their integrals with the functions of a fit.
 
-By Schwarz' inequality a pair uv has no fitted integral above the root of (uv|uv). In a complex of 67 atoms half of all
-pairs have nothing above 1e-11 atomic units: functions near their nuclei, and those of atoms far apart.
+By Schwarz' inequality a pair uv has no fitted integral above the root of (uv|uv). In a complex of 67 atoms about half
+of all pairs have nothing above 1e-11 atomic units: functions near their nuclei, and those of atoms far apart.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import pytest
 from pyscf.data.nist import BOHR
 from pyscf.dft import gen_grid
 
-from electroscreen.quantum import gradient, grid_slope
+from electroscreen.quantum import fitting, gradient, grid_slope
 from electroscreen.quantum.gradient import fitted_slope, gradients_of
 from electroscreen.quantum.grid_slope import integrated_slope, weight_slope
 from electroscreen.quantum.scf import build_mean_field, build_molecule, converge
@@ -55,9 +55,10 @@ SYSTEMS = [
 
 @pytest.mark.parametrize("system", SYSTEMS, ids=str)
 def test_gradient_is_pyscfs(system, monkeypatch):
-    mean_field = solved(**system)
-    monkeypatch.setattr(gradient, "AT_ONCE_BYTES", 10_000)  # several blocks
+    for module in (fitting, gradient):
+        monkeypatch.setattr(module, "AT_ONCE_BYTES", 10_000)  # several blocks
     monkeypatch.setattr(grid_slope, "NUMBERS_AT_ONCE", 9 * 1000)
+    mean_field = solved(**system)
     assert np.abs(gradients_of(mean_field).kernel() - pyscfs(mean_field)).max() < 3e-7
 
 

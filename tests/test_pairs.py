@@ -52,11 +52,15 @@ def test_the_pairs_of_each_shell_are_numbered_as_they_stand(far):
         assert (square[shell.own][:, others] == -1).all()
 
 
-def test_integrals_are_pyscfs(far):
+@pytest.mark.parametrize("together", [1, 1000])
+def test_integrals_are_pyscfs(together, far, monkeypatch):
     fits = df.addons.make_auxmol(far)
     counted = pairs_that_count(far)
     expected = df.incore.cholesky_eri(far, auxmol=fits)[:, counted.packed]
-    np.testing.assert_allclose(fitted_integrals(far, fits, counted).T, expected, rtol=0, atol=1e-9)
+    monkeypatch.setattr(pairs, "SOLVED_TOGETHER", together)
+    found = fitted_integrals(far, fits, counted, at_once=50)
+    assert {block.shape[1] for block in found} == {50, fits.nao % 50}
+    np.testing.assert_allclose(np.concatenate(found, axis=1).T, expected, rtol=0, atol=1e-9)
 
 
 def test_a_molecule_has_all_its_pairs():
@@ -89,7 +93,8 @@ def test_matrices_are_pyscfs_where_pairs_are_left_out(at_once, in_memory, far, m
     expected = df.DF(far).get_jk(density, hermi=1)
     for found, known in zip(ours.get_jk(density, hermi=1), expected, strict=True):
         np.testing.assert_allclose(found, known, rtol=0, atol=1e-10 * np.abs(known).max())
-    assert isinstance(ours._cderi, np.ndarray) == (ours.pairs is not None) == in_memory
+    assert isinstance(ours._cderi, list) == (ours.pairs is not None) == in_memory
+    assert ours.get_naoaux() == df.addons.make_auxmol(far).nao
 
 
 def test_what_is_left_out_moves_neither_energy_nor_forces():
@@ -116,7 +121,7 @@ def test_a_fitting_built_again_with_less_memory_is_pyscfs(far):
     ours.build()
     ours.max_memory = 1
     ours.build()
-    assert ours.pairs is None and not isinstance(ours._cderi, np.ndarray)
+    assert ours.pairs is None and not isinstance(ours._cderi, list)
 
 
 def test_who_asks_for_all_integrals_gets_them(far):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pyscf import gto
 
-from electroscreen.quantum import response, stability
+from electroscreen.quantum import fitting, response, stability
 from electroscreen.quantum.response import TurnFitting, turns_only
 from electroscreen.quantum.scf import build_mean_field, converge
 from electroscreen.settings import Level
@@ -43,7 +43,7 @@ def spins(mean_field):
 @pytest.mark.parametrize("omega", [None, 0.3])
 @pytest.mark.parametrize(("atoms", "spin"), [(WATER, 0), (HYDROXYL, 1), ("H 0 0 0; H 0 0 0.9; H 0 0 1.8", 3)])
 def test_exchange_is_right_where_it_meets_an_occupied_orbital(atoms, spin, omega, room, monkeypatch):
-    monkeypatch.setattr(response, "AT_ONCE_BYTES", 40_000)  # several blocks
+    monkeypatch.setattr(fitting, "AT_ONCE_BYTES", 40_000)  # several blocks
     monkeypatch.setattr(response, "SHARE_OF_MEMORY", 0.4 if room else 0)
     mean_field = solved(atoms, spin)
     density = turn(mean_field)
@@ -99,8 +99,8 @@ def test_without_density_fitting_nothing_changes():
 
 def test_the_fitting_comes_back_after_an_error():
     mean_field = solved(WATER)
-    fitting = mean_field.with_df
+    before = mean_field.with_df
     with pytest.raises(ZeroDivisionError), turns_only(mean_field):
         assert isinstance(mean_field.with_df, TurnFitting)
         raise ZeroDivisionError
-    assert mean_field.with_df is fitting
+    assert mean_field.with_df is before

@@ -12,12 +12,12 @@ An SCF that is far from its end may ask for exchange in single precision, which 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from pyscf import df, lib
 
-from electroscreen.quantum.pairs import Pairs, blocks, fitted_integrals, half_turned, pairs_that_count
+from electroscreen.quantum.pairs import Pairs, fitted_integrals, half_turned, pairs_that_count
 
 BYTES = 8
 AT_ONCE_BYTES = 1e8  # of half-turned integrals that are worked on together
@@ -34,7 +34,7 @@ class OrbitalFitting(df.DF):
     _keys = frozenset({"single", "pairs"})
     single = False
     pairs: Pairs | None = None
-    """Those whose integrals are kept; None before, and where PySCF keeps all."""
+    """Those whose integrals are kept, in blocks; None before, and where PySCF keeps all."""
 
     def build(self):
         """Compute the integrals of pairs that count; PySCF's where memory is too small or the fit singular."""
@@ -43,7 +43,8 @@ class OrbitalFitting(df.DF):
         free = 1e6 * (self.max_memory - lib.current_memory()[0])
         if BYTES * pairs.count * self.auxmol.nao < SHARE_OF_MEMORY * free:
             try:
-                self._cderi, self.pairs = fitted_integrals(self.mol, self.auxmol, pairs).T, pairs
+                self._cderi = fitted_integrals(self.mol, self.auxmol, pairs, self._fits_at_once())
+                self.pairs = pairs
                 return self
             except np.linalg.LinAlgError:
                 pass
@@ -62,19 +63,25 @@ class OrbitalFitting(df.DF):
             yield from super().loop(blksize)
             return
         functions = self.pairs.functions
-        for some in blocks(self._cderi.T, blksize or self.blockdim):
+        for some in _narrow(self._cderi, blksize or self.blockdim):
             packed = np.zeros((some.shape[1], functions * (functions + 1) // 2))
             packed[:, self.pairs.packed] = some.T
             yield packed
 
-    def blocks(self, at_once: int) -> tuple[Pairs, Iterator[np.ndarray]]:
+    def get_naoaux(self) -> int:
+        """Return how many fits there are."""
+        if self._cderi is None:
+            self.build()
+        return super().get_naoaux() if self.pairs is None else self.auxmol.nao
+
+    def blocks(self) -> tuple[Pairs, Iterable[np.ndarray]]:
         """Return the pairs that count, and their integrals, (pairs, some fits)."""
         if self._cderi is None:
             self.build()
         if self.pairs is not None:
-            return self.pairs, blocks(self._cderi.T, at_once)
-        pairs = pairs_that_count(self.mol)
-        return pairs, (np.ascontiguousarray(packed[:, pairs.packed].T) for packed in self.loop(at_once))
+            return self.pairs, self._cderi
+        pairs, all_pairs = pairs_that_count(self.mol), self.loop(self._fits_at_once())
+        return pairs, (np.ascontiguousarray(packed[:, pairs.packed].T) for packed in all_pairs)
 
     def get_jk(self, dm, hermi=1, with_j=True, with_k=True, direct_scf_tol=1e-13, omega=None):
         """Return Coulomb and exchange matrices of one density matrix or several; arguments as PySCF's."""
@@ -85,6 +92,21 @@ class OrbitalFitting(df.DF):
             with self.range_coulomb(omega) as ranged:
                 return _matrices(ranged, dm, with_j, with_k, self.single)
         return _matrices(self, dm, with_j, with_k, self.single)
+
+    def _fits_at_once(self) -> int:
+        return _at_once(self.mol.nao * max(*self.mol.nelec, 1))
+
+
+def _at_once(numbers_per_fit: int) -> int:
+    """How many fits are worked on together."""
+    return max(8, int(AT_ONCE_BYTES / (BYTES * numbers_per_fit)))
+
+
+def _narrow(blocks: Iterable[np.ndarray], at_once: int) -> Iterator[np.ndarray]:
+    """Yield blocks, (pairs, fits), in parts of no more than so many fits."""
+    for block in blocks:
+        for first in range(0, block.shape[1], at_once):
+            yield block[:, first : first + at_once]
 
 
 def packed_pairs(densities: np.ndarray) -> np.ndarray:
@@ -110,14 +132,14 @@ def occupied_orbitals(coefficients: np.ndarray, occupations: np.ndarray) -> list
 
 def of_pairs(fitting: OrbitalFitting, packed: np.ndarray) -> np.ndarray:
     """Return what the fit makes of packed pairs, each pair of functions once: (sets, all pairs) to (sets, fits)."""
-    pairs, some = fitting.blocks(fitting.blockdim)
+    pairs, some = fitting.blocks()
     counted = packed[:, pairs.packed]
     return np.concatenate([counted @ block for block in some], axis=1)
 
 
 def to_pairs(fitting: OrbitalFitting, of_fits: np.ndarray) -> np.ndarray:
     """Return sums over the fits as packed pairs: (sets, fits) to (sets, all pairs)."""
-    pairs, some = fitting.blocks(fitting.blockdim)
+    pairs, some = fitting.blocks()
     packed = np.zeros((len(of_fits), pairs.functions * (pairs.functions + 1) // 2))
     done = 0
     for block in some:
@@ -149,9 +171,10 @@ def _exchange(fitting: OrbitalFitting, factors: list, functions: int, single: bo
     if single:
         factors = [[(sign, orbitals.astype(np.float32)) for sign, orbitals in signed] for signed in factors]
     most = max((orbitals.shape[1] for signed in factors for _, orbitals in signed), default=1)
-    pairs, some = fitting.blocks(max(8, int(AT_ONCE_BYTES / (BYTES * functions * most))))
+    pairs, some = fitting.blocks()
     exchange = np.zeros((len(factors), functions, functions))
-    for block in some:
+    # Densities without orbitals may have more columns than the molecule has electrons.
+    for block in _narrow(some, _at_once(functions * most)):
         for matrix, signed in zip(exchange, factors, strict=True):
             for sign, orbitals in signed:
                 turned = half_turned(block, pairs, orbitals).reshape(functions, -1)

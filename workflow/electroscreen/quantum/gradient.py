@@ -112,8 +112,7 @@ def _projections(fitting, density: np.ndarray, orbitals: list[np.ndarray]) -> tu
     """The kept integrals with the density, (fits,), and with pairs of orbitals, packed, (fits, pairs) each."""
     in_density = of_pairs(fitting, packed_pairs(density[None]))[0]
     in_pairs: list[list[np.ndarray]] = [[] for _ in orbitals]
-    most = max((r.shape[1] for r in orbitals), default=1)
-    pairs, some = fitting.blocks(_at_once(len(density) * most))
+    pairs, some = fitting.blocks()
     for block in some if orbitals else ():
         for found, r in zip(in_pairs, orbitals, strict=True):
             turned = np.tensordot(r, half_turned(block, pairs, r), axes=(0, 0))

@@ -15,6 +15,7 @@ from pyscf.scf import _vhf
 from scipy.linalg import cholesky, get_blas_funcs
 
 NEGLIGIBLE = 1e-11  # largest integral of a pair that is left out, atomic units
+SOLVED_TOGETHER = 4096  # pairs
 
 
 @dataclass(frozen=True)
@@ -95,8 +96,10 @@ class ThreeCentres:
         return found.reshape(self._components, *found.shape[-3:]).transpose(0, 3, 2, 1)
 
 
-def fitted_integrals(mol, fits, pairs: Pairs) -> np.ndarray:
-    """Return L⁻¹ (P|uv), (pairs, fits), of the pairs that count; L is the Cholesky factor of (P|Q).
+def fitted_integrals(mol, fits, pairs: Pairs, at_once: int) -> list[np.ndarray]:
+    """Return L⁻¹ (P|uv) of the pairs that count, (pairs, so many fits) each; L is the Cholesky factor of (P|Q).
+
+    In blocks, for that is how they are read: rows of one array of gigabytes lie too far apart.
 
     Raises
     ------
@@ -104,19 +107,39 @@ def fitted_integrals(mol, fits, pairs: Pairs) -> np.ndarray:
         If functions of the fit depend on each other.
     """
     lower = cholesky(fits.intor("int2c2e", hermi=1), lower=True)
-    centres, found, done = ThreeCentres(mol, fits, "int3c2e"), np.empty((pairs.count, fits.nao)), 0
+    (solve,) = get_blas_funcs(("trsm",), (lower,))
+    firsts = range(0, fits.nao, at_once)
+    found, done = [np.empty((pairs.count, min(at_once, fits.nao - first))) for first in firsts], 0
+    for rows in _together(_by_pair(mol, fits, pairs), SOLVED_TOGETHER):
+        # In place: the transpose lies in memory as BLAS wants it.
+        solved = solve(1.0, lower, rows.T, lower=True, overwrite_b=True).T
+        for first, block in zip(firsts, found, strict=True):
+            block[done : done + len(rows)] = solved[:, first : first + at_once]
+        done += len(rows)
+    return found
+
+
+def _by_pair(mol, fits, pairs: Pairs) -> Iterator[np.ndarray]:
+    """Yield (P|uv) of the pairs that count, in their order, shell by shell: (pairs of a shell, fits)."""
+    centres = ThreeCentres(mol, fits, "int3c2e")
     for shell in pairs.shells:
         integrals = centres.of(shell.number, shell.neighbours[shell.neighbours <= shell.number])[0]
         by_pair = lib.transpose(integrals.reshape(fits.nao, -1)).reshape(*integrals.shape[1:], fits.nao)
-        # Pairs in their order: by the own function, then by its partners up to itself.
+        # By the own function, then by its partners up to itself.
         own = np.arange(shell.own.start, shell.own.stop)
-        counted = shell.partners[: integrals.shape[1]] <= own[:, None]
-        rows = by_pair.swapaxes(0, 1)[counted]
-        found[done : done + len(rows)] = rows
-        done += len(rows)
-    (solve,) = get_blas_funcs(("trsm",), (lower,))
-    # In place: the transpose lies in memory as BLAS wants it.
-    return solve(1.0, lower, found.T, lower=True, overwrite_b=True).T
+        yield by_pair.swapaxes(0, 1)[shell.partners[: integrals.shape[1]] <= own[:, None]]
+
+
+def _together(some: Iterator[np.ndarray], rows: int) -> Iterator[np.ndarray]:
+    """Yield arrays under each other, so many rows or somewhat more at once."""
+    held: list[np.ndarray] = []
+    for one in some:
+        held.append(one)
+        if sum(map(len, held)) >= rows:
+            yield np.concatenate(held)
+            held = []
+    if held:
+        yield np.concatenate(held)
 
 
 def half_turned(block: np.ndarray, pairs: Pairs, orbitals: np.ndarray) -> np.ndarray:
@@ -129,14 +152,8 @@ def half_turned(block: np.ndarray, pairs: Pairs, orbitals: np.ndarray) -> np.nda
     orbitals
         (functions, orbitals).
     """
-    block = block.astype(orbitals.dtype, copy=False)
+    block, by_orbital = block.astype(orbitals.dtype, copy=False), np.ascontiguousarray(orbitals.T)
     found = np.empty((pairs.functions, orbitals.shape[1], block.shape[1]), orbitals.dtype)
     for shell in pairs.shells:
-        np.matmul(orbitals[shell.partners].T, block[shell.numbers], out=found[shell.own])
+        np.matmul(by_orbital.take(shell.partners, axis=1), block.take(shell.numbers, axis=0), out=found[shell.own])
     return found
-
-
-def blocks(integrals: np.ndarray, at_once: int) -> Iterator[np.ndarray]:
-    """Yield fitted integrals, (pairs, fits), for some of the fits after others."""
-    for first in range(0, integrals.shape[1], at_once):
-        yield integrals[:, first : first + at_once]

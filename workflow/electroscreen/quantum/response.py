@@ -21,7 +21,6 @@ from electroscreen.quantum.pairs import Pairs, half_turned
 
 SINGLE = np.float32
 SINGLE_BYTES = 4
-AT_ONCE_BYTES = 1e8  # of half-turned integrals that are worked on together
 SHARE_OF_MEMORY = 0.4  # of what is free, for the integrals of the occupied orbitals
 
 
@@ -64,8 +63,7 @@ class TurnFitting:
         densities = np.asarray(dm).reshape(len(self._occupied), *np.shape(dm)[-2:])
         turned = [(d @ self._overlap @ o).astype(SINGLE) for d, o in zip(densities, self._occupied, strict=True)]
         on_occupied = [np.zeros(o.shape) for o in self._occupied]
-        most = max(o.shape[1] for o in self._occupied)
-        pairs, some = fitting.blocks(max(8, int(AT_ONCE_BYTES / (SINGLE_BYTES * densities.shape[-1] * max(most, 1)))))
+        pairs, some = fitting.blocks()
         for number, block in enumerate(some):
             single = block.astype(SINGLE)
             for spin, onto in enumerate(on_occupied):

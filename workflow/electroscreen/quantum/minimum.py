@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +91,7 @@ def find_minimum(surface: Surface, progress: Progress, rough: bool = False) -> M
         return Minimum(result, found, followed)
     say(surface, f"imaginary mode of {found.imaginary_per_cm[0]:.0f}i cm-1, followed downhill")
     downhill = found.downhill(result.positions_angstrom)
-    fresh = {"optimised": None, "hessian": None, "hessian_rows": None}
+    fresh = {"optimised": None, "steps": None, "hessian": None, "hessian_rows": None}
     progress.save(positions_angstrom=downhill, followed_per_cm=found.imaginary_per_cm[0], guess=hessian, **fresh)
     return find_minimum(surface, progress)
 
@@ -110,13 +110,16 @@ def _optimised(surface: Surface, progress: Progress, rough: bool) -> Optimised:
     if done:
         return Optimised(**done | {"positions_angstrom": start, "density": surface.solve(start).density})
 
+    before = progress.state.get("steps", 0)
+
     def after_step(step: int, energy: float, gradient: float, positions: np.ndarray) -> None:
-        say(surface, f"step {step}, {energy:.6f} hartree, largest gradient {gradient:.5f} hartree/bohr")
-        progress.save(positions_angstrom=positions)
+        say(surface, f"step {before + step}, {energy:.6f} hartree, largest gradient {gradient:.5f} hartree/bohr")
+        progress.save(positions_angstrom=positions, steps=before + step)
 
     guess = progress.state.get("guess")
     guess = hessian_guess(surface.species, start) if guess is None else np.array(guess)
     result = optimise(surface, start, guess, after_step, rough)
+    result = replace(result, steps=before + result.steps)
     if not rough and result.converged and hessian_wanted(surface):
         kept = {key: value for key, value in asdict(result).items() if key not in ("positions_angstrom", "density")}
         progress.save(positions_angstrom=result.positions_angstrom, optimised=kept)

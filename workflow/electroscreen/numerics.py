@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+_threads = 1
+
 
 def set_up_numerics(threads: int) -> None:
     """Give the libraries loaded after this call so many threads, and the kernels that this processor can run."""
+    global _threads
+    _threads = threads
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[variable] = str(threads)
     # PySCF's wheel brings OpenBLAS 0.3.3, which takes a processor newer than itself (2018) for one without vector
@@ -18,6 +22,11 @@ def set_up_numerics(threads: int) -> None:
         import scipy.linalg  # noqa: F401
 
         os.environ.setdefault("OPENBLAS_CORETYPE", "Haswell")
+
+
+def threads_given() -> int:
+    """Return how many threads this process has been given; one where nobody has said."""
+    return _threads
 
 
 def _processor_flags() -> set[str]:

@@ -19,6 +19,7 @@ from electroscreen.analysis.layout import Layout
 from electroscreen.analysis.rdf import BIN_A, PairCounts
 from electroscreen.analysis.surroundings import FRAMES_AT_ONCE, Surroundings
 from electroscreen.sites import Site, atoms_of
+from electroscreen.workers import end_with_parent
 
 Pair = tuple[Site, Site]
 
@@ -170,7 +171,7 @@ def _in_processes(plan: _Plan, threads: int) -> list[_Block]:
         return [_read_block(plan, number) for number in range(BLOCKS)]
     # Forked processes need not import anything again; elsewhere than on Linux that is not safe.
     context = get_context("fork" if sys.platform == "linux" else None)
-    with ProcessPoolExecutor(min(threads, BLOCKS), context) as pool:
+    with ProcessPoolExecutor(min(threads, BLOCKS), context, end_with_parent) as pool:
         return list(pool.map(partial(_read_block, plan), range(BLOCKS)))
 
 

@@ -31,7 +31,7 @@ from electroscreen.quantum.optimise import Surface
 from electroscreen.quantum.placement import lowest_placements
 from electroscreen.quantum.scf import SCFNotConvergedError
 from electroscreen.quantum.stability import NOT_ASKED_FOR, REPAIRED, STABLE
-from electroscreen.quantum.structures import GFN1, Structure, relax
+from electroscreen.quantum.structures import GFN1, Structure, relaxed
 from electroscreen.record import OK, locked, provenance, write_json, write_text
 from electroscreen.scratch import own_scratch
 from electroscreen.settings import Binding, Quantum
@@ -224,10 +224,9 @@ def _by_gfn1(cluster: Cluster, structures: list[Structure]) -> list[Structure]:
         If there is none below any of them.
     """
     descend = descent_of(len(cluster.symbols))
-    found = [(structure, relax(cluster, structure, GFN1, descend)) for structure in structures]
     kept = [
         replace(a, positions_angstrom=b.positions_angstrom, minimum_angstrom=None)
-        for a, b in found
+        for a, b in zip(structures, relaxed(cluster, structures, GFN1, descend), strict=True)
         if b.energy_gfn2_ev is not None
     ]
     if not kept:

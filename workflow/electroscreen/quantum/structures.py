@@ -12,6 +12,7 @@ import numpy as np
 from electroscreen.quantum.contact import place, van_der_waals_radii
 from electroscreen.quantum.descent import Descent, in_cartesians
 from electroscreen.species import Species, StartingGeometry, molecule, parse_xyz
+from electroscreen.workers import each
 
 # Two structures are one when their energies and their sorted interatomic distances agree this well.
 SAME_ENERGY_EV = 0.003
@@ -28,6 +29,7 @@ TIGHT_FORCE_EV_PER_ANGSTROM = 0.01
 TIGHT_STEPS, TIGHT_STEPS_PER_ATOM = 400, 20
 WORTH_TIGHTENING_EV = 0.5
 
+ATOMS_IN_ONE_PROCESS = 30
 EMBEDDING_ATTEMPTS = 20  # of RDKit, before the rules that it knows about torsions and straight bonds are left out
 
 
@@ -101,9 +103,22 @@ def minima(
         Tells of positions whether they still are what was asked for; what reacted is left out.
     """
     roughly = partial(descend, force_ev_per_angstrom=ROUGH_FORCE_EV_PER_ANGSTROM, steps=ROUGH_STEPS)
-    rough = _usable((_descended(system, start, WALLED_GFN2, roughly)[0] for start in starts), intact)
+    walks = _each(system, partial(_descended, system, method=WALLED_GFN2, descend=roughly), starts)
+    rough = _usable((structure for structure, _ in walks), intact)
     near = [s for s in rough if s.energy_gfn2_ev < rough[0].energy_gfn2_ev + WORTH_TIGHTENING_EV]
-    return _distinct(_usable((relax(system, start, WALLED_GFN2, descend) for start in _distinct(near)), intact))
+    return _distinct(_usable(relaxed(system, _distinct(near), WALLED_GFN2, descend), intact))
+
+
+def relaxed(system: System, starts: list[Structure], method: str, descend: Descent = in_cartesians) -> list[Structure]:
+    """Return the xTB minimum next to each structure, as `relax` does."""
+    return _each(system, partial(relax, system, method=method, descend=descend), starts)
+
+
+def _each(system: System, work: Callable, items: Iterable) -> list:
+    """What the work makes of each item; in processes where an item takes longer than a process to start."""
+    if len(system.symbols) <= ATOMS_IN_ONE_PROCESS:
+        return [work(item) for item in items]
+    return each(work, items)
 
 
 def relax(species: System, start: Structure, method: str = GFN2, descend: Descent = in_cartesians) -> Structure:
@@ -160,16 +175,25 @@ def xtb_hessian(
     """
     from ase.units import Bohr, Hartree
 
-    size = positions_angstrom.size
-    rows = np.empty((size, size))
-    for k in range(size):
+    atoms = len(positions_angstrom)
+    row = partial(_hessian_rows, species, positions_angstrom, step_angstrom, method)
+    rows = np.concatenate(_each(species, row, range(atoms)))
+    return 0.5 * (rows + rows.T) * Bohr**2 / Hartree
+
+
+def _hessian_rows(
+    species: System, positions_angstrom: np.ndarray, step_angstrom: float, method: str, atom: int
+) -> np.ndarray:
+    """The rows of an atom, (3, 3N), eV/angstrom^2."""
+    rows = np.empty((3, positions_angstrom.size))
+    for axis in range(3):
         forces = []
         for sign in (1, -1):
             moved = positions_angstrom.copy()
-            moved.flat[k] += sign * step_angstrom
+            moved[atom, axis] += sign * step_angstrom
             forces.append(xtb_atoms(species, moved, method).get_forces().ravel())
-        rows[k] = (forces[1] - forces[0]) / (2 * step_angstrom)
-    return 0.5 * (rows + rows.T) * Bohr**2 / Hartree
+        rows[axis] = (forces[1] - forces[0]) / (2 * step_angstrom)
+    return rows
 
 
 def search_method(species: System) -> str:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from quantum_helpers import DIMER, RELAXED_WATER, SODIUM, WATER, complex_of
+from quantum_helpers import DIMER, RELAXED_WATER, SODIUM, WATER, complex_of, species
 
 from electroscreen.complexes import cluster_of
+from electroscreen.quantum import placement
 from electroscreen.quantum.bonds import bonds_of, contacts, crowded_hydrogen, loose_part, reaction
+from electroscreen.quantum.placement import lowest_placements
+from electroscreen.quantum.structures import embedded_conformers
 from electroscreen.species import Species
 
 
@@ -59,3 +62,22 @@ def test_a_cage_has_the_bonds_of_its_geometry(shipped):
 
     cage = read_species(shipped / "molecules" / "species" / "o-carborane.yaml")
     assert len(bonds_of(cage, np.array([x for _, x in parse_xyz(cage.start.xyz)]))) == 42
+
+
+def test_parts_that_react_wherever_they_are_put_are_told_with_what_happens():
+    """An acid and a base: the proton goes over."""
+    acid, base = species("acid", "[OH3+]", charge=1), species("base", "[OH-]", charge=-1)
+    wanted, every = complex_of([acid, base], acid=1, base=1)
+    alone = {name: embedded_conformers(one, 1)[0] for name, one in every.items()}
+    bonds = {name: bonds_of(one, alone[name]) for name, one in every.items()}
+    told = r"left of 2: by GFN2-xTB the bond O1 of acid to H\d of acid broke \(\d times\)"
+    with pytest.raises(ValueError, match=told):
+        lowest_placements(wanted, cluster_of(wanted, every), every, alone, bonds, 2)
+
+
+def test_a_search_in_which_nothing_converges_says_so(monkeypatch):
+    monkeypatch.setattr(placement, "minima", lambda *_: [])
+    wanted, every = complex_of([species("water", "O")], water=2)
+    alone = {"water": embedded_conformers(every["water"], 1)[0]}
+    with pytest.raises(ValueError, match=r"left of 3: GFN2-xTB converges for none"):
+        lowest_placements(wanted, cluster_of(wanted, every), every, alone, {}, 3)

@@ -12,7 +12,7 @@ import numpy as np
 
 from electroscreen.complexes import Cluster, Complex, cluster_of
 from electroscreen.inputs import InputError
-from electroscreen.quantum.bonds import contacts, crowded_hydrogen, loose_part, reaction
+from electroscreen.quantum.bonds import came_loose, contacts, crowded_hydrogen, loose_part, reaction
 from electroscreen.quantum.descent import descent_of
 from electroscreen.quantum.energies import Ledger, Method, SharedPoints
 from electroscreen.quantum.geometry import choose_start, optimised, xyz_text
@@ -235,9 +235,9 @@ def _by_gfn1(cluster: Cluster, structures: list[Structure]) -> list[Structure]:
 
 
 def _verdict(cluster: Cluster, parts: Parts, positions: np.ndarray, ending: str) -> str:
-    changed, loose = reaction(cluster, parts.bonds, positions), loose_part(cluster, positions)
+    changed, loose = reaction(cluster, parts.bonds, positions), came_loose(loose_part(cluster, positions))
     if changed:
         return f"reacted: {changed}"
     if loose:
-        return f"fell apart: {loose} touches the rest no more"
+        return f"fell apart: {loose}"
     return ending if ending != OK else "; ".join(parts.faults) or OK

@@ -66,6 +66,11 @@ def loose_part(cluster: Cluster, positions_angstrom: np.ndarray) -> str | None:
     return next((name for (name, _), c in zip(cluster.copies, component, strict=True) if c != largest), None)
 
 
+def came_loose(part: str | None) -> str | None:
+    """Return what to say of a loose part."""
+    return f"{part} touches the rest no more" if part else None
+
+
 def crowded_hydrogen(cluster: Cluster, positions_angstrom: np.ndarray) -> str | None:
     """Return which hydrogen on carbon a metal ion has drawn nearer than it comes by DFT, None if none.
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
 
 from electroscreen.complexes import Cluster, Complex
-from electroscreen.quantum.bonds import Bonds, loose_part, reaction
+from electroscreen.quantum.bonds import Bonds, came_loose, loose_part, reaction
 from electroscreen.quantum.contact import place, van_der_waals_radii
 from electroscreen.quantum.descent import descent_of
 from electroscreen.quantum.structures import Structure, embedded_conformers, minima, with_given_start
@@ -15,6 +16,7 @@ from electroscreen.species import Species
 
 SEED = 2026
 CONFORMERS = 6
+FAULTS_TOLD = 3
 
 
 def lowest_placements(
@@ -39,19 +41,29 @@ def lowest_placements(
     Raises
     ------
     ValueError
-        If in every minimum a bond broke or formed, or a part came loose.
+        If in every minimum a bond broke or formed, or a part came loose, with what happened to most, or if
+        xTB converges nowhere.
     """
-    starts = placements(cluster, every, geometries, count)
+    starts, faults = placements(cluster, every, geometries, count), Counter()
 
     def intact(positions: np.ndarray) -> bool:
-        return reaction(cluster, bonds, positions) is None and loose_part(cluster, positions) is None
+        fault = reaction(cluster, bonds, positions) or came_loose(loose_part(cluster, positions))
+        faults.update([fault] if fault else [])
+        return not fault
 
     descend = descent_of(len(cluster.symbols))
     found = minima(cluster, starts, intact, descend)
     found = with_given_start(cluster, wanted.start, found, descend)
     if not found:
-        raise ValueError(f"in each of {count} placements GFN2-xTB breaks or forms a bond, or lets a part go")
+        raise ValueError(f"no way to put the parts together is left of {count}: {_told(faults)}")
     return found
+
+
+def _told(faults: Counter[str]) -> str:
+    """What happened to the parts, the most frequent of it first."""
+    if not faults:
+        return "GFN2-xTB converges for none"
+    return "by GFN2-xTB " + "; ".join(f"{fault} ({times} times)" for fault, times in faults.most_common(FAULTS_TOLD))
 
 
 def placements(

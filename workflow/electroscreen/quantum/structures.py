@@ -29,7 +29,7 @@ TIGHT_FORCE_EV_PER_ANGSTROM = 0.01
 TIGHT_STEPS, TIGHT_STEPS_PER_ATOM = 400, 20
 WORTH_TIGHTENING_EV = 0.5
 
-ATOMS_IN_ONE_PROCESS = 30
+ATOMS_IN_ONE_PROCESS = 30  # more take longer to walk than a process to start
 EMBEDDING_ATTEMPTS = 20  # of RDKit, before the rules that it knows about torsions and straight bonds are left out
 
 

@@ -210,6 +210,27 @@ def test_a_stage_checks_its_own_input(project, electroscreen):
     assert (code, len(err)) == (2, 1)
 
 
+COMPLEX = "name: Y\ntitle: y\nparts: {Na: 1, DOLL: 1}\n"
+BOX = "name: Y\ntitle: y\ntemperature_k: 300\nrecipe:\n  DOLL: {volume_ml: 1}\n"
+SALT = "name: NaDFOB\ntitle: y\nrole: salt\nsmiles: '[Na+].F[B-]1(F)OC(=O)C(=O)O1'\nions: {Naa: 1, DFOB: 1}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "file", "text", "line"),
+    [
+        (("binding", "Y"), "complexes/Y", COMPLEX, "parts.DOLL: there is no such species, did you mean 'DOL'?"),
+        (("composition", "Y"), "boxes/Y", BOX, "recipe.DOLL: there is no such species, did you mean 'DOL'?"),
+        (("packing", "Y"), "boxes/Y", BOX, "recipe.DOLL: there is no such species, did you mean 'DOL'?"),
+        (("analysis", "fb_le"), "species/NaDFOB", SALT, "ions.Naa: there is no such species, did you mean 'Na'?"),
+    ],
+)
+def test_a_stage_names_file_and_field_of_a_species_that_there_is_not(project, electroscreen, words, file, text, line):
+    (project / "molecules" / f"{file}.yaml").write_text(text, encoding="utf-8")
+    code, out, err = electroscreen(*words, "--project", project)
+    assert (code, out) == (2, [])
+    assert err == [f"electroscreen: {project / 'molecules' / file}.yaml: {line}"]
+
+
 def test_check_tells_that_a_component_would_vanish(project, refused):
     text = "name: Y\ntitle: y\ntemperature_k: 300\nrecipe:\n  DOL: {volume_ml: 1000}\n  FEC: {volume_ml: 0.01}\n"
     (project / "molecules" / "boxes" / "natfsi_dol_fec.yaml").write_text(

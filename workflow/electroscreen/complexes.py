@@ -123,12 +123,22 @@ def check_complexes(folder: Path, complexes: Mapping[str, Complex], every: Mappi
         path = Path(folder) / f"{name}.yaml"
         if name.lower() in lower:
             raise InputError(f"{path}: name: the species '{lower[name.lower()]}' bears it already: rename one")
-        for part in wanted.parts:
-            if part not in every:
-                raise InputError(f"{path}: parts.{part}: there is no such species{did_you_mean(part, list(every))}")
+        check_parts(path, wanted, every)
         check_cluster(path, wanted, every)
         for number, groups in enumerate(wanted.compared_with):
             _check_comparison(f"{path}: compared_with.{number}", wanted, groups, complexes, every)
+
+
+def check_parts(path: Path, wanted: Complex, every: Mapping[str, Species]) -> None:
+    """Check that the parts of a complex are species that there are.
+
+    Raises
+    ------
+    InputError
+    """
+    for part in wanted.parts:
+        if part not in every:
+            raise InputError(f"{path}: parts.{part}: there is no such species{did_you_mean(part, list(every))}")
 
 
 def parts_label(parts: Mapping[str, int]) -> str:

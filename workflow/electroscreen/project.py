@@ -7,14 +7,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from electroscreen.complexes import Complex, atoms_of, check_complexes, read_complex
+from electroscreen.complexes import Complex, atoms_of, check_complexes, check_parts, read_complex
 from electroscreen.demand import Demand, of_box, of_molecule
 from electroscreen.inputs import InputError, check_name, did_you_mean
 from electroscreen.papers import check_papers, read_papers
 from electroscreen.recipe import box_recipe, complex_recipe, species_recipe
-from electroscreen.recipes import BoxRecipe, check_box, molecules_of, read_box, species_of
+from electroscreen.recipes import BoxRecipe, check_box, check_lines, molecules_of, read_box, species_of
 from electroscreen.settings import Binding, Settings, read_settings
-from electroscreen.species import Species, check_ions, read_species, species_names
+from electroscreen.species import Species, check_ion_names, check_ions, read_species, species_names
 
 SPECIES_STAGES = ("geometry", "orbitals", "levels", "redox", "esp", "cubes", "charges", "forcefield")
 BOX_STAGES = ("composition", "packing", "dynamics", "analysis")
@@ -183,7 +183,8 @@ class Project:
         return self.settings.binding.of(wanted, atoms_of(wanted, self.complex_species(wanted)))
 
     def complex_species(self, wanted: Complex) -> dict[str, Species]:
-        """Return the parts of a complex."""
+        """Return the parts of a complex; InputError if there is no such species."""
+        check_parts(self.complex_file(wanted.name), wanted, self.every)
         return {name: self.species(name) for name in wanted.parts}
 
     def species_folder(self, name: str) -> Path:
@@ -199,8 +200,11 @@ class Project:
         return self.results / "complexes" / name
 
     def box_species(self, box: BoxRecipe) -> dict[str, Species]:
-        """Return the species that a box needs: those of its recipe, and the ions of its salts."""
+        """Return the species of a box, and the ions of its salts; InputError for one that there is not."""
+        check_lines(self.box_file(box.name), box, self.every)
         every = {name: self.species(name) for name in species_of(box)}
+        for name, species in every.items():
+            check_ion_names(self.species_file(name), species, self.every)
         return every | {name: self.species(name) for name in molecules_of(box, every)}
 
     def molecules(self, name: str) -> list[str]:

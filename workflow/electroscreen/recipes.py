@@ -270,8 +270,8 @@ def check_box(path: Path, box: BoxRecipe, every: Mapping[str, Species]) -> None:
         For an unknown species, a volume without density, a charged mixture, a chain that does not fit its monomer, or
         a site that the box does not hold.
     """
+    check_lines(path, box, every)
     for name, amount in box.recipe.items():
-        _check_line(f"{path}: recipe.{name}", name, every)
         if amount.measure not in DISSOLVED | ADDED:
             try:
                 amount.moles(every[name])
@@ -280,14 +280,11 @@ def check_box(path: Path, box: BoxRecipe, every: Mapping[str, Species]) -> None:
         elif amount.measure == "o_per_cation" and not cations(every[name], every):
             raise InputError(f"{path}: recipe.{name}: o_per_cation is a salt's, but {name} holds no cation")
     for name, conversion in box.conversion.items():
-        field = f"{path}: conversion.{name}.into"
-        for chain in conversion.chains:
-            _check_line(field, chain, every)
         try:
             for length in lengths_of(conversion, every):
                 end_groups(every[name], every[length.species], length.units)
         except ValueError as error:
-            raise InputError(f"{field}: {error}") from None
+            raise InputError(f"{path}: conversion.{name}.into: {error}") from None
     symbols = {name: every[name].symbols for name in molecules_of(box, every)}
     try:
         labels = labelled_atoms(box, every)
@@ -298,6 +295,20 @@ def check_box(path: Path, box: BoxRecipe, every: Mapping[str, Species]) -> None:
             check_species(name, symbols)
     except ValueError as error:
         raise InputError(f"{path}: analysis: {error}") from None
+
+
+def check_lines(path: Path, box: BoxRecipe, every: Mapping[str, Species]) -> None:
+    """Check that a box names species that there are, and none with a charge.
+
+    Raises
+    ------
+    InputError
+    """
+    for name in box.recipe:
+        _check_line(f"{path}: recipe.{name}", name, every)
+    for name, conversion in box.conversion.items():
+        for chain in conversion.chains:
+            _check_line(f"{path}: conversion.{name}.into", chain, every)
 
 
 def cations(salt: Species, every: Mapping[str, Species]) -> int:

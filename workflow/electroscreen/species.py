@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from math import dist, isfinite
 from pathlib import Path
 from typing import Annotated, Literal
@@ -269,9 +269,8 @@ def check_ions(path: Path, species: Species, every: Mapping[str, Species]) -> No
         raise InputError(f"{path}: variant_of: there is no other species '{species.variant_of}'{known}")
     if species.ions is None:
         return
+    check_ion_names(path, species, every)
     for ion, count in species.ions.items():
-        if ion not in every:
-            raise InputError(f"{path}: ions.{ion}: there is no such species{did_you_mean(ion, list(every))}")
         if count < 1:
             raise InputError(f"{path}: ions.{ion}: is {count}, must be 1 or more")
     charge = sum(count * every[ion].charge for ion, count in species.ions.items())
@@ -280,6 +279,18 @@ def check_ions(path: Path, species: Species, every: Mapping[str, Species]) -> No
     atoms = sorted(symbol for ion, count in species.ions.items() for symbol in count * every[ion].symbols)
     if atoms != sorted(species.symbols):
         raise InputError(f"{path}: ions: their atoms are {hill_formula(atoms)}, the species is {species.formula}")
+
+
+def check_ion_names(path: Path, species: Species, names: Collection[str]) -> None:
+    """Check that the ions of a salt are species that there are.
+
+    Raises
+    ------
+    InputError
+    """
+    for ion in species.ions or ():
+        if ion not in names:
+            raise InputError(f"{path}: ions.{ion}: there is no such species{did_you_mean(ion, list(names))}")
 
 
 def parse_xyz(text: str) -> list[tuple[str, tuple[float, float, float]]]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from electroscreen.complexes import Cluster, Complex, cluster_of
 from electroscreen.inputs import InputError
-from electroscreen.quantum.bonds import came_loose, contacts, crowded_hydrogen, loose_part, reaction
+from electroscreen.quantum.bonds import contacts, crowded_hydrogen, fault
 from electroscreen.quantum.descent import descent_of
 from electroscreen.quantum.energies import Ledger, Method, SharedPoints
 from electroscreen.quantum.geometry import choose_start, optimised, xyz_text
@@ -28,7 +28,7 @@ from electroscreen.quantum.interaction import (
 )
 from electroscreen.quantum.minimum import Progress, find_minimum
 from electroscreen.quantum.optimise import Surface
-from electroscreen.quantum.placement import lowest_placements
+from electroscreen.quantum.placement import NoPlacementError, lowest_placements
 from electroscreen.quantum.scf import SCFNotConvergedError
 from electroscreen.quantum.stability import NOT_ASKED_FOR, REPAIRED, STABLE
 from electroscreen.quantum.structures import GFN1, Structure, relaxed
@@ -116,6 +116,8 @@ def find_binding(
             record |= found
         except InputError:
             raise
+        except NoPlacementError as failure:
+            record |= {"verdict": str(failure)}
         except (SCFNotConvergedError, ValueError) as failure:
             record |= {"verdict": f"not converged: {failure}"}
         record["provenance"] = provenance(recipe, PACKAGES, started, threads)
@@ -235,9 +237,6 @@ def _by_gfn1(cluster: Cluster, structures: list[Structure]) -> list[Structure]:
 
 
 def _verdict(cluster: Cluster, parts: Parts, positions: np.ndarray, ending: str) -> str:
-    changed, loose = reaction(cluster, parts.bonds, positions), came_loose(loose_part(cluster, positions))
-    if changed:
-        return f"reacted: {changed}"
-    if loose:
-        return f"fell apart: {loose}"
+    if happened := fault(cluster, parts.bonds, positions):
+        return happened
     return ending if ending != OK else "; ".join(parts.faults) or OK

@@ -66,9 +66,13 @@ def loose_part(cluster: Cluster, positions_angstrom: np.ndarray) -> str | None:
     return next((name for (name, _), c in zip(cluster.copies, component, strict=True) if c != largest), None)
 
 
-def came_loose(part: str | None) -> str | None:
-    """Return what to say of a loose part."""
-    return f"{part} touches the rest no more" if part else None
+def fault(cluster: Cluster, bonds: Mapping[str, Bonds], positions_angstrom: np.ndarray) -> str | None:
+    """Return the verdict on parts that are not what they were or not together, None where they are."""
+    if changed := reaction(cluster, bonds, positions_angstrom):
+        return f"reacted: {changed}"
+    if loose := loose_part(cluster, positions_angstrom):
+        return f"fell apart: {loose} touches the rest no more"
+    return None
 
 
 def crowded_hydrogen(cluster: Cluster, positions_angstrom: np.ndarray) -> str | None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from electroscreen.complexes import Cluster, Complex
-from electroscreen.quantum.bonds import Bonds, came_loose, loose_part, reaction
+from electroscreen.quantum.bonds import Bonds, fault
 from electroscreen.quantum.contact import place, van_der_waals_radii
 from electroscreen.quantum.descent import descent_of
 from electroscreen.quantum.structures import Structure, embedded_conformers, minima, with_given_start
@@ -17,6 +17,17 @@ from electroscreen.species import Species
 SEED = 2026
 CONFORMERS = 6
 FAULTS_TOLD = 3
+
+
+class NoPlacementError(ValueError):
+    """No placement of the parts is left: the verdict on the search, with what happened to most of them first."""
+
+    def __init__(self, count: int, faults: Counter[str]):
+        told = [(*happened.split(": ", 1), times) for happened, times in faults.most_common(FAULTS_TOLD)]
+        verdict = told[0][0] if told else "not converged"
+        reasons = "; ".join(f"{what} ({times} times)" for _, what, times in told)
+        reasons = f"by GFN2-xTB {reasons}" if told else "GFN2-xTB converges for none"
+        super().__init__(f"{verdict}: no way to put the parts together is left of {count}: {reasons}")
 
 
 def lowest_placements(
@@ -40,30 +51,23 @@ def lowest_placements(
 
     Raises
     ------
-    ValueError
+    NoPlacementError
         If in every minimum a bond broke or formed, or a part came loose, with what happened to most, or if
         xTB converges nowhere.
     """
     starts, faults = placements(cluster, every, geometries, count), Counter()
 
     def intact(positions: np.ndarray) -> bool:
-        fault = reaction(cluster, bonds, positions) or came_loose(loose_part(cluster, positions))
-        faults.update([fault] if fault else [])
-        return not fault
+        happened = fault(cluster, bonds, positions)
+        faults.update([happened] if happened else [])
+        return not happened
 
     descend = descent_of(len(cluster.symbols))
     found = minima(cluster, starts, intact, descend)
     found = with_given_start(cluster, wanted.start, found, descend)
     if not found:
-        raise ValueError(f"no way to put the parts together is left of {count}: {_told(faults)}")
+        raise NoPlacementError(count, faults)
     return found
-
-
-def _told(faults: Counter[str]) -> str:
-    """What happened to the parts, the most frequent of it first."""
-    if not faults:
-        return "GFN2-xTB converges for none"
-    return "by GFN2-xTB " + "; ".join(f"{fault} ({times} times)" for fault, times in faults.most_common(FAULTS_TOLD))
 
 
 def placements(

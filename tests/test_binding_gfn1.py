@@ -14,6 +14,7 @@ from electroscreen.quantum import binding as stage
 from electroscreen.quantum.binding import find_binding
 from electroscreen.quantum.energies import Method
 from electroscreen.quantum.minimum import Progress
+from electroscreen.quantum.placement import NoPlacementError
 from electroscreen.quantum.structures import Structure
 from electroscreen.settings import Binding
 
@@ -34,6 +35,23 @@ def test_geometries_of_gfn1_are_those_of_complex_and_parts(quick, tmp_path):
     assert -0.02 < record["deformation_ev"] < 0.02
     atoms = xtb_atoms(cluster_of(wanted, every), read_xyz(output / "geometry.xyz"), GFN1)
     assert np.abs(atoms.get_forces()).max() < 0.02
+
+
+def test_what_reacts_wherever_it_is_put_says_so_in_place_of_numbers(quick, tmp_path, monkeypatch):
+    """What a search tells of most placements is the verdict, and not a failure of the SCF."""
+    from collections import Counter
+
+    def nothing_left(*_):
+        raise NoPlacementError(2, Counter(["fell apart: water touches the rest no more", *2 * ["reacted: it broke"]]))
+
+    monkeypatch.setattr(stage, "lowest_placements", nothing_left)
+    wanted, every = complex_of([SODIUM, WATER], Na=1, water=1)
+    search, output = Binding(placements=2, geometry="gfn1"), tmp_path / "C"
+    find_binding(wanted, every, Method(quick, "none"), search, {"stage": "x"}, {}, output, 1)
+    record = json.loads((output / "binding.json").read_text())
+    told = "by GFN2-xTB it broke (2 times); water touches the rest no more (1 times)"
+    assert record["verdict"] == f"reacted: no way to put the parts together is left of 2: {told}"
+    assert record["binding_ev"] is None
 
 
 def test_geometries_of_gfn1_are_found_once(quick, tmp_path, monkeypatch):
